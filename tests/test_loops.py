@@ -3,6 +3,7 @@
 import time
 
 import anyio
+import anyio.lowlevel
 
 from tests.loops import VIRTUAL, on
 
@@ -30,4 +31,4 @@ async def test_timers_fire_in_order_of_virtual_time() -> None:
 
 
 async def test_every_backend_runs() -> None:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()

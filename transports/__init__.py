@@ -1,0 +1,65 @@
+"""What carries HTTP requests: the seam, its errors, and nothing that imports an HTTP library.
+
+`transports.aiohttp`, `transports.mock` and `transports.replay` are imported by who uses them.
+"""
+
+from transports._base import (
+    MAX_BODY,
+    Request,
+    Response,
+    Source,
+    Timeouts,
+    Transport,
+    within_deadline,
+)
+from transports._errors import (
+    BodyTooLargeError,
+    ConnectError,
+    ConnectTimeoutError,
+    DisconnectedError,
+    ForkedProcessError,
+    Phase,
+    PoolTimeoutError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    ResolveError,
+    TLSError,
+    TransportClosedError,
+    TransportError,
+    TransportTimeoutError,
+    UnmatchedRequestError,
+    WrongEventLoopError,
+)
+from transports._headers import FieldValue, Headers
+from transports._secret import Secret
+
+__all__ = [
+    "MAX_BODY",
+    "BodyTooLargeError",
+    "ConnectError",
+    "ConnectTimeoutError",
+    "DisconnectedError",
+    "FieldValue",
+    "ForkedProcessError",
+    "Headers",
+    "Phase",
+    "PoolTimeoutError",
+    "ProtocolError",
+    "ProxyError",
+    "ReadTimeoutError",
+    "Request",
+    "ResolveError",
+    "Response",
+    "Secret",
+    "Source",
+    "TLSError",
+    "Timeouts",
+    "Transport",
+    "TransportClosedError",
+    "TransportError",
+    "TransportTimeoutError",
+    "UnmatchedRequestError",
+    "WrongEventLoopError",
+    "within_deadline",
+]

@@ -1,0 +1,137 @@
+"""HTTP fields as a value: case-insensitive, several values a name, and safe to print.
+
+A repr shows the values of the fields on an allow-list and only the names of all others: a
+deny-list forgets the one field that somebody invents next.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeAlias, final
+
+from transports._secret import Secret
+
+FieldValue: TypeAlias = str | Secret
+"""The value of a header field. A secret one is wrapped, so that no traceback can show it."""
+
+# What tells an operator something and can hold no credential.
+_SHOWN: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "user-agent",
+        "x-app-id",
+        "x-base44-connector-error",
+        "x-data-env",
+        "x-request-id",
+    }
+)
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_FORBIDDEN: Final = re.compile(r"[^\t -~\x80-\xff]")  # RFC 9110, section 5.5: field-value
+
+
+@final
+class Headers(Mapping[str, str]):
+    """The fields of a message, in order, found by name whatever its case.
+
+    `headers[name]` is the first value of a name, `headers.get_all(name)` are all of them, and
+    `headers.fields` are the pairs as they were given. Two are equal when they would be the same
+    message: names are compared without case, and only values of the same name have an order.
+
+    Args:
+        fields: A mapping, or pairs where a name may come more than once.
+
+    Raises:
+        ValueError: A name is no token, or a value holds a line break or another control
+            character. The message names the field, never the value.
+    """
+
+    __slots__ = ("_by_name", "_fields")
+
+    def __init__(
+        self, fields: Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]] = ()
+    ) -> None:
+        self._fields = _pairs(fields)
+        del fields
+        problem = _first_problem(self._fields)
+        if problem:
+            raise ValueError(problem)
+        self._by_name: dict[str, list[Secret]] = {}
+        for name, value in self._fields:
+            self._by_name.setdefault(name.lower(), []).append(value)
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """The pairs in the order in which they were given."""
+        return tuple((name, value.reveal()) for name, value in self._fields)
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """Every value of a name, in order; none is an empty tuple."""
+        return tuple(value.reveal() for value in self._by_name.get(name.lower(), ()))
+
+    def merged(self, other: Mapping[str, FieldValue]) -> "Headers":
+        """These fields, with those of `other` in the place of the ones of the same name."""
+        new = Headers(other)
+        kept = (pair for pair in self._fields if pair[0] not in new)
+        return Headers((*kept, *_pairs(new)))
+
+    def __getitem__(self, name: str) -> str:
+        return self._by_name[name.lower()][0].reveal()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._by_name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._by_name == other._by_name
+
+    def __hash__(self) -> int:
+        return hash(frozenset((name, *values) for name, values in self._by_name.items()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}: {_shown(name, value)}" for name, value in self._fields)
+        return f"<Headers {shown}>" if shown else "<Headers>"
+
+
+def _pairs(
+    fields: Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]],
+) -> tuple[tuple[str, Secret], ...]:
+    if isinstance(fields, Headers):
+        return fields._fields
+    pairs = fields.items() if isinstance(fields, Mapping) else fields
+    return tuple((name, _wrapped(value)) for name, value in pairs)
+
+
+def _wrapped(value: FieldValue) -> Secret:
+    # Every value is wrapped, so that a traceback through this module shows none of them.
+    if isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, Secret):
+        return value
+    kind = type(value).__name__
+    del value
+    raise TypeError(f"The value of a header field must be a str, not {kind}.")
+
+
+def _first_problem(fields: tuple[tuple[str, Secret], ...]) -> str | None:
+    for name, value in fields:
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            return f"{name!r} is not the name of a header field (RFC 9110, section 5.1)."
+        if _FORBIDDEN.search(value.reveal()):
+            return f"The value of the header field {name!r} holds a character that none may hold."
+    return None
+
+
+def _shown(name: str, value: Secret) -> str:
+    return repr(value.reveal()) if name.lower() in _SHOWN else "..."
