@@ -10,7 +10,8 @@ from typing import ClassVar, Final, TypeAlias
 
 from transports import TransportError
 
-Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+"""What JSON can hold."""
 
 # A server's words are printed on terminals: its control characters are not.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -46,7 +47,7 @@ class ConnectorsError(Exception):
     retry_after: float | None
     """Seconds to wait before another try, when the service said so."""
 
-    def __init__(  # noqa: PLR0913 - an error's facts, each by its name.
+    def __init__(
         self,
         message: str,
         *,
@@ -167,23 +168,24 @@ class RedirectError(ServiceError):
     hint = "Check server_url: credentials are not sent to where a redirect points"
 
 
-class _NoAnswerError(ConnectorsError):
-    """Raised when there is no answer, with what is known of the request's fate."""
+class NoAnswerError(ConnectorsError):
+    """Raised when there is no answer; `maybe_sent` says what is known of the request's fate."""
 
     maybe_sent: bool = True
     """Could the service have seen the request? When False, it has certainly not been executed."""
 
     def to_dict(self) -> dict[str, Json]:
+        """The facts as plain JSON values, `maybe_sent` among them."""
         return {**super().to_dict(), "maybe_sent": self.maybe_sent}
 
 
-class UnreachableError(_NoAnswerError):
+class UnreachableError(NoAnswerError):
     """Raised when the service can't be reached, or the connection broke before it answered."""
 
     hint = "Check the network and server_url"
 
 
-class TimedOutError(_NoAnswerError, TimeoutError):
+class TimedOutError(NoAnswerError, TimeoutError):
     """Raised when the answer did not come within the client's timeout."""
 
     hint = "The service may be slow; a longer timeout is `Client(timeout=seconds)`"

@@ -7,7 +7,7 @@ hold. What is found is replaced, never shortened: a prefix of a token is still a
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, final
 from urllib.parse import quote
 
@@ -15,6 +15,9 @@ from connectors._errors import Json
 from transports import Secret
 
 REDACTED: Final = "[redacted]"
+
+# Fewer letters of base64 than these would be found in any text.
+_SHORTEST: Final = 8
 
 # Bearer values, JSON Web Tokens, Slack, GitHub, Google and Base44 tokens.
 _SHAPES: Final = (
@@ -82,12 +85,11 @@ def _forms(value: str) -> Iterator[str]:
         yield from _base64_forms(raw, encode)
 
 
-def _base64_forms(raw: bytes, encode: "type[object] | object") -> Iterator[str]:
-    assert callable(encode)
+def _base64_forms(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
     # Where the secret begins within the encoded text shifts its letters: there are three ways. The
     # first and last letters also depend on the neighbours, so they are left out.
     for shift in range(3):
         encoded = encode(b"\0" * shift + raw).decode("ascii").rstrip("=")
         inner = encoded[(0, 2, 3)[shift] : len(encoded) - (1 if (len(raw) + shift) % 3 else 0)]
-        if len(inner) >= 8:
+        if len(inner) >= _SHORTEST:
             yield inner

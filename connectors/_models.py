@@ -1,0 +1,180 @@
+"""What the calls of a client return: frozen values, safe to print, log and share.
+
+One value may be handed to thousands of callers at once, so nothing in it can be changed. Where the
+protocol's name for a field differs from ours, `connectors._wire` knows.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+"""The methods that `call_api` can send."""
+
+Phase: TypeAlias = Literal["not_sent", "responded", "timed_out", "sent_unconfirmed"]
+"""How far a call of `call_api` came; only `not_sent` proves that it was not executed."""
+
+QueryScalar: TypeAlias = str | int | float | bool
+QueryValue: TypeAlias = QueryScalar | list[str] | list[int] | list[float] | list[bool]
+"""A value of a query; a list comes as the same name several times."""
+
+
+def _as_read_only(values: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(values))
+
+
+def _names_only(values: Mapping[str, str] | None) -> str:
+    return "None" if values is None else f"{{{', '.join(f'{name!r}: ...' for name in values)}}}"
+
+
+@attrs.frozen
+class Connection:
+    """An access token for an external service, and what else is needed to call it."""
+
+    access_token: str = attrs.field(repr=False)
+    """The OAuth access token; in no repr and no log. Good when it is handed out."""
+
+    connection_config: Mapping[str, str] | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(_as_read_only),
+        repr=_names_only,
+        hash=False,
+    )
+    """Values of this connection such as a subdomain; None where the integration has none."""
+
+    integration_type: str | None = None
+    """The type of integration, as the service names it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mapping proxy can't be pickled or copied; a dict can.
+        config = None if self.connection_config is None else dict(self.connection_config)
+        return Connection, (self.access_token, config, self.integration_type)
+
+
+@attrs.frozen
+class ApiResponse:
+    """How a call that the service made on the app's behalf ended, provider errors included."""
+
+    success: bool
+    """Did the provider answer with a 2xx status?"""
+
+    phase: Phase
+    """How far the call came. Only `not_sent` allows to repeat one that is not idempotent."""
+
+    status: int | None = None
+    """The provider's HTTP status; None when no answer was received."""
+
+    data: object = attrs.field(default=None, repr=False)
+    """The provider's answer as JSON values or text."""
+
+    data_base64: str | None = attrs.field(default=None, repr=False)
+    """The provider's answer in base64, when it is neither JSON nor text."""
+
+    content_type: str | None = None
+    """The media type of `data_base64`."""
+
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_as_read_only, hash=False, repr=_names_only
+    )
+    """The response headers that the connector lets through."""
+
+    credits_charged: float = 0
+    """Integration credits that the workspace was charged."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # As for a connection: a mapping proxy can't be pickled or copied.
+        values = attrs.asdict(self, recurse=False)
+        return _rebuilt, ({**values, "headers": dict(self.headers)},)
+
+
+def _rebuilt(values: dict[str, Any]) -> ApiResponse:
+    return ApiResponse(**values)
+
+
+@attrs.frozen
+class ConnectionConfigField:
+    """A value that a connection of some integration needs besides the token."""
+
+    name: str
+    """The key in `connection_config`."""
+
+    display_name: str
+    """Its name for a person."""
+
+    description: str | None = None
+    """What it is."""
+
+    placeholder: str | None = None
+    """An example."""
+
+    required: bool = False
+    """Is a connection impossible without it?"""
+
+    validation_pattern: str | None = None
+    """A regular expression that the whole value has to match."""
+
+    validation_error: str | None = None
+    """What to tell a person whose value does not match."""
+
+
+@attrs.frozen
+class AvailableIntegration:
+    """A type of integration that the app can be connected to."""
+
+    integration_type: str
+    """Its identifier, as `get_connection` takes it."""
+
+    display_name: str
+    """Its name for a person."""
+
+    description: str | None = None
+    """What it is good for."""
+
+    connection_config_fields: tuple[ConnectionConfigField, ...] = ()
+    """The values that a connection needs besides the token."""
+
+
+@attrs.frozen
+class Connector:
+    """An integration that the app is or was connected to."""
+
+    integration_type: str
+    """Its identifier."""
+
+    status: str
+    """`active`, `disconnected` or `expired`."""
+
+    scopes: tuple[str, ...] = ()
+    """What the account's owner allowed."""
+
+    user_email: str | None = None
+    """Who connected it."""
+
+
+@attrs.frozen
+class Authorization:
+    """The answer to `authorize`: where to send a person, or why that is not needed or possible."""
+
+    redirect_url: str | None = attrs.field(default=None, repr=False)
+    """The consent page to open; it holds a single-use state, so it is in no repr."""
+
+    connection_id: str | None = None
+    """What to ask `status` about."""
+
+    already_authorized: bool = False
+    """True when these scopes are allowed already and there is nothing to open."""
+
+    error: str | None = None
+    """`different_user` when somebody else has connected it."""
+
+    error_message: str | None = None
+    """The error for a person."""
+
+    other_user_email: str | None = None
+    """Who has connected it."""
+
+
+ConnectionStatus: TypeAlias = Literal["ACTIVE", "FAILED", "PENDING"]
+"""How far connecting has come."""
