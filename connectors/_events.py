@@ -1,0 +1,41 @@
+"""Events: constant dotted names with facts as keys, for whoever has asked for them.
+
+An application that has configured structlog gets them through its own processors. For everybody
+else they go to the standard library's logger `connectors`, which is silent below WARNING until the
+application says otherwise. Nothing is configured here, and structlog is imported only when an
+event is about to be written.
+"""
+
+import logging
+import sys
+from typing import Final, Literal, TypeAlias
+
+Level: TypeAlias = Literal["debug", "info", "warning"]
+
+_LEVELS: Final[dict[Level, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+}
+_LOGGER: Final = logging.getLogger("connectors")
+
+
+def emit(level: Level, event: str, **facts: object) -> None:
+    """Write an event; the facts hold no header, no body and no argument of a caller."""
+    # Who has not imported structlog can't have configured it.
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and structlog.is_configured():
+        getattr(structlog.get_logger("connectors"), level)(event, **facts)
+    elif _LOGGER.isEnabledFor(_LEVELS[level]):
+        _LOGGER.log(_LEVELS[level], "%s", _rendered(event, facts))
+
+
+def _rendered(event: str, facts: dict[str, object]) -> str:
+    from structlog.processors import LogfmtRenderer  # noqa: PLC0415 - heavy, and rarely needed.
+
+    shown = {name: _one_line(fact) for name, fact in facts.items() if fact is not None}
+    return str(LogfmtRenderer(key_order=["event"])(None, "", {"event": event, **shown}))
+
+
+def _one_line(fact: object) -> object:
+    return fact if isinstance(fact, int | float) else str(fact).replace("\n", " ")
