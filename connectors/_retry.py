@@ -41,7 +41,9 @@ _PASSING: Final = frozenset({408, 425, 500, 502, 504})
 _SECONDS: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
-_SOME_TIME: Final = [attrs.validators.ge(0), attrs.validators.lt(math.inf)]
+def _some_time(_: object, field: "attrs.Attribute[float]", seconds: float) -> None:
+    if not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        raise ValueError(f"{field.name} must be a number of seconds from 0, not {seconds!r}.")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,16 +55,16 @@ class RetryPolicy:
     )
     """Attempts in all; 1 is no retry."""
 
-    base_delay: float = attrs.field(default=0.25, validator=_SOME_TIME)
+    base_delay: float = attrs.field(default=0.25, validator=_some_time)
     """The upper end of the first random delay; it doubles with each attempt."""
 
-    busy_delay: float = attrs.field(default=1.0, validator=_SOME_TIME)
+    busy_delay: float = attrs.field(default=1.0, validator=_some_time)
     """The same after 429 and 503, where the server has said that it is too much."""
 
-    max_delay: float = attrs.field(default=8.0, validator=_SOME_TIME)
+    max_delay: float = attrs.field(default=8.0, validator=_some_time)
     """No random delay is longer."""
 
-    max_retry_after: float = attrs.field(default=60.0, validator=_SOME_TIME)
+    max_retry_after: float = attrs.field(default=60.0, validator=_some_time)
     """A server that asks for a longer wait gets none: the call fails with `retry_after`."""
 
 

@@ -115,7 +115,7 @@ def encode_json(value: object, name: str) -> bytes:
         raise ValueError(f"{name} cannot be sent as JSON: {error}.") from None
 
 
-def decode(response: Response, request: Request, model: type[T]) -> T:
+def decode(response: Response, request: Request, model: type[T], *, request_id: str) -> T:
     """The body of a good answer as a model.
 
     Raises:
@@ -127,7 +127,7 @@ def decode(response: Response, request: Request, model: type[T]) -> T:
         raise MalformedResponseError(
             f"The answer is not what the protocol says: {outcome.text}",
             status=response.status,
-            request_id=request.headers.get("x-request-id"),
+            request_id=request_id,
             method=request.method,
             url=request.url.partition("?")[0],
         )
@@ -135,7 +135,12 @@ def decode(response: Response, request: Request, model: type[T]) -> T:
 
 
 def error_of(
-    response: Response, request: Request, *, redactor: Redactor, retry_after: float | None
+    response: Response,
+    request: Request,
+    *,
+    redactor: Redactor,
+    retry_after: float | None,
+    request_id: str,
 ) -> ServiceError:
     """The error that an answer with any status but 2xx stands for."""
     parsed = _parsed(response.body)
@@ -147,17 +152,18 @@ def error_of(
         status=response.status,
         code=code,
         data=data,
-        request_id=response.headers.get("x-request-id"),
+        request_id=request_id,
         method=request.method,
         url=request.url.partition("?")[0],
         retry_after=retry_after,
     )
 
 
-def error_without_answer(failure: TransportError) -> ConnectorsError:
+def error_without_answer(failure: TransportError, *, request_id: str) -> ConnectorsError:
     """The error that a transport's failure stands for; it is to be raised `from` the failure."""
     kind = next(ours for theirs, ours in _BY_FAILURE if isinstance(failure, theirs))
-    error = kind(str(failure.args[0]), method=failure.method, url=failure.url)
+    text = str(failure.args[0])
+    error = kind(text, method=failure.method, url=failure.url, request_id=request_id)
     if isinstance(error, NoAnswerError):
         error.maybe_sent = failure.maybe_sent
     return error

@@ -1,0 +1,260 @@
+"""Who is asking: an app, its credentials, and what is passed on from an incoming request.
+
+Everything from outside is checked here, before anything is sent. A token is wrapped as the first
+thing that happens to it, and what is wrong with it is said without it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import attrs
+
+from connectors._wire import encode_segment
+from transports import FieldValue, Headers, Secret
+
+DEFAULT_SERVER_URL: Final = "https://base44.app"
+
+_UNSENDABLE: Final = re.compile(r"[^!-~]")  # A bearer token is visible ASCII (RFC 6750, 2.1).
+_OURS: Final = frozenset(
+    {
+        "accept",
+        "api_key",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "on-behalf-of",
+        "transfer-encoding",
+        "x-app-id",
+        "x-request-id",
+    }
+)
+_DATA_ENVS: Final = frozenset({"dev", "prod"})
+
+
+class HeaderItems(Protocol):
+    """Header fields as every web framework has them."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """The pairs of name and value."""
+        ...
+
+
+class IncomingRequest(Protocol):
+    """A request that a web framework has received: anything that has `headers`."""
+
+    @property
+    def headers(self) -> HeaderItems:
+        """Its header fields."""
+        ...
+
+
+@attrs.frozen
+class Identity:
+    """An app and the credentials with which it is asked for."""
+
+    app_id: str
+    """The id of the app."""
+
+    server_url: str
+    """Scheme, host and path before `/api`, without a slash at the end."""
+
+    service_token: Secret | None = None
+    """The token of the app's backend."""
+
+    user_token: Secret | None = None
+    """The token of one user of the app."""
+
+    api_key: Secret | None = None
+    """The key of the workspace."""
+
+    headers: Headers = attrs.field(factory=Headers)
+    """What the program wants sent with every request."""
+
+    passed_on: Headers = attrs.field(factory=Headers)
+    """What an incoming request carried and the service wants to see again."""
+
+    always_on_behalf_of: bool = False
+    """Is the user named even where the answer is the same for all users?"""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All that must not come back in an error."""
+        tokens = (self.service_token, self.user_token, self.api_key)
+        return tuple(token for token in tokens if token is not None)
+
+
+@attrs.frozen
+class Incoming:
+    """What the headers of an incoming request say."""
+
+    app_id: str | None
+    server_url: str | None
+    service_token: Secret | None
+    user_token: Secret | None
+    passed_on: Headers
+    """`Base44-State` and `X-Data-Env`."""
+
+
+def checked_app_id(app_id: str) -> str:
+    """An app id that can be part of a path.
+
+    Raises:
+        TypeError, ValueError: It cannot.
+    """
+    encode_segment(app_id, "app_id")
+    return app_id
+
+
+def checked_server_url(url: str) -> str:
+    """The base of all URLs, without a slash at the end.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is no absolute http or https URL, or more than scheme, host, port and path.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"server_url must be a str, not {type(url).__name__}.")
+    problem = _url_problem(url)
+    if problem:
+        # The URL is not repeated: what is wrong with it may be a password in it.
+        raise ValueError(f"server_url must look like {DEFAULT_SERVER_URL}: {problem}.")
+    return url.rstrip("/")
+
+
+def checked_token(name: str, token: Secret | None) -> Secret | None:
+    """A token that a header can carry.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is empty or holds a space, a line break or another character that no token
+            may hold.
+    """
+    if token is None:
+        return None
+    problem = _token_problem(token)
+    if problem is None:
+        return token
+    kind, text = problem
+    raise kind(f"{name} {text}.")
+
+
+def checked_headers(headers: Mapping[str, FieldValue] | None) -> Headers:
+    """Header fields that a caller wants sent with every request.
+
+    Raises:
+        TypeError, ValueError: A field is none, or one that the client sets itself.
+    """
+    fields = Headers(headers or {})
+    for name in fields:
+        if name in _OURS:
+            raise ValueError(f"headers must not hold {name!r}: the client sets it itself.")
+    return fields
+
+
+def read_incoming(request: IncomingRequest | Mapping[str, str]) -> Incoming:
+    """What an incoming request says of who is asking.
+
+    Raises:
+        TypeError: It has no headers.
+        ValueError: A header that is read comes twice, or a credential is not `Bearer <token>`.
+    """
+    fields = _fields(request)
+    data_env = _text(fields, "x-data-env")
+    passed_on = {
+        "Base44-State": _text(fields, "base44-state"),
+        # Only what is known goes on: the header comes from a caller that nobody has checked.
+        "X-Data-Env": data_env if data_env in _DATA_ENVS else None,
+    }
+    return Incoming(
+        app_id=_text(fields, "base44-app-id"),
+        server_url=_text(fields, "base44-api-url"),
+        service_token=_bearer(fields, "Base44-Service-Authorization"),
+        user_token=_bearer(fields, "Authorization"),
+        passed_on=Headers({name: value for name, value in passed_on.items() if value}),
+    )
+
+
+_READ: Final = frozenset(
+    {
+        "authorization",
+        "base44-api-url",
+        "base44-app-id",
+        "base44-service-authorization",
+        "base44-state",
+        "x-data-env",
+    }
+)
+
+
+def _fields(request: object) -> dict[str, Secret]:
+    # A Starlette request is a mapping too, so its headers are looked for first.
+    headers = getattr(request, "headers", request)
+    if not hasattr(headers, "items"):
+        raise TypeError(
+            "A request must have headers, or be a mapping of them; "
+            f"{type(request).__name__} is neither."
+        )
+    fields: dict[str, Secret] = {}
+    for name, value in ((str(name).lower(), Secret(value)) for name, value in headers.items()):
+        if name in _READ and name in fields:
+            raise ValueError(f"The request has the header {name!r} twice, so it says nothing.")
+        fields[name] = value
+    return fields
+
+
+def _text(fields: Mapping[str, Secret], name: str) -> str | None:
+    value = fields.get(name)
+    return value.reveal() if value else None
+
+
+def _bearer(fields: Mapping[str, Secret], name: str) -> Secret | None:
+    value = fields.get(name.lower())
+    if value is None:
+        return None
+    token = _bearer_token(value)
+    if token is None:
+        raise ValueError(
+            f"Invalid authorization header format. Expected 'Bearer <token>' in {name}."
+        )
+    return token
+
+
+def _bearer_token(value: Secret) -> Secret | None:
+    words = value.reveal().split(" ")
+    valid = len(words) == 2 and words[0] == "Bearer"  # noqa: PLR2004 - two words.
+    token = Secret(words[-1])
+    return token if valid and _token_problem(token) is None else None
+
+
+def _token_problem(token: Secret) -> tuple[type[Exception], str] | None:
+    value: object = token.reveal()
+    if not isinstance(value, str):
+        return TypeError, f"must be a str, not {type(value).__name__}"
+    if not value:
+        return ValueError, "must not be empty"
+    if _UNSENDABLE.search(value):
+        return ValueError, "holds a space, a line break or another character that no token may hold"
+    return None
+
+
+def _url_problem(url: str) -> str | None:
+    if _UNSENDABLE.search(url):
+        return "it holds a space or another character that no URL may hold"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "its host or port is none"
+    wrong = {
+        "it does not begin with https:// or http://": parts.scheme not in {"http", "https"},
+        "it names no host": not host,
+        "it holds a user name or password": "@" in parts.netloc,
+        "it has a query or fragment": bool(parts.query or parts.fragment or url[-1:] in "?#"),
+        "its path holds a segment . or ..": not {".", ".."}.isdisjoint(parts.path.split("/")),
+    }
+    return next((problem for problem, found in wrong.items() if found), None)
