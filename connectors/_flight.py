@@ -1,0 +1,262 @@
+"""One fetch in flight: a task of its own, its outcome, and the other flights that it waits for.
+
+Rules that hold inside:
+
+- A flight's task lets nothing escape. On trio that would crash the whole run; on asyncio a
+  `KeyboardInterrupt` would leave through the loop and pass by those who wait.
+- The first verdict stands: what a fetch returns after it was cancelled is nobody's outcome.
+- Whoever runs in a fetch's context, however deep, can be told from outside by `enclosing_flight`.
+  The context holds the flight weakly, for contexts live on in timers and background tasks.
+- What differs between asyncio and trio stands in the functions at the end. Trio is imported only
+  where it runs already.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from weakref import ReferenceType, ref
+
+import anyio
+from anyio.lowlevel import checkpoint, current_token
+
+from connectors._copying import raise_copy
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import trio
+
+V = TypeVar("V")
+
+
+class FetchCancelledError(Exception):
+    """Raised when a shared fetch was cancelled though callers waited for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The shared fetch was cancelled by somebody other than its callers, "
+            "as by an event loop that shuts down. Nothing is wrong with the call: it may be "
+            "repeated."
+        )
+
+
+class Flight(Generic[V]):
+    """One fetch, and what its callers share of it.
+
+    Args:
+        loop: The event loop that is running, as its native token.
+        key: What the coalescer knows this flight by.
+        on_landing: Called with this flight just before those who wait for it are woken.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_error",
+        "_on_landing",
+        "_scope",
+        "_task",
+        "_traceback",
+        "_value",
+        "callers",
+        "done",
+        "key",
+        "loop",
+        "waits_for",
+    )
+
+    _value: V
+
+    def __init__(
+        self,
+        loop: object,
+        key: tuple[int, Hashable],
+        on_landing: Callable[["Flight[V]"], None],
+    ) -> None:
+        self.loop = loop
+        self.key = key
+        self.callers = 0
+        self.done = anyio.Event()
+        self._on_landing = on_landing
+        self._error: BaseException | None = None
+        self._scope = anyio.CancelScope()
+        self._task: object = None
+        self._traceback: TracebackType | None = None
+        self.waits_for: list[Flight[Any]] = []
+
+    def __repr__(self) -> str:
+        state = "landed" if self.done.is_set() else "in flight"
+        return f"<Flight {state}, callers: {self.callers}>"
+
+    def start(self, fetch: Callable[[], Awaitable[V]]) -> None:
+        """Begin the fetch in a copy of the current context."""
+        # asyncio's loops hold their tasks weakly.
+        self._task = _spawn(self.loop, lambda: self._fly(fetch), self._ensure_landed)
+
+    def cancel(self, error: Exception) -> None:
+        """Cancel the fetch, from whatever thread; those who still wait for it raise `error`."""
+        self._fail(error)
+        if _is_running(self.loop):
+            self._scope.cancel()
+        else:
+            _call_soon(self.loop, self._scope.cancel)
+
+    def outcome(self) -> V:
+        """Return what the fetch returned, or raise a copy of what it raised."""
+        try:
+            if self._error is not None:
+                raise_copy(self._error, self._traceback)
+            return self._value
+        finally:
+            # This frame lies on the error's traceback, where it would keep the outcome alive.
+            del self
+
+    @contextmanager
+    def waiting_for(self, flights: "Iterable[Flight[Any]]") -> Iterator[None]:
+        """Let it be known that this flight's fetch waits for others meanwhile."""
+        self.waits_for += flights
+        try:
+            yield
+        finally:
+            for flight in flights:
+                self.waits_for.remove(flight)
+
+    def leads_to(self, goal: "Flight[Any]") -> bool:
+        """Whether this flight is `goal` or waits for it, directly or through others."""
+        pending: list[Flight[Any]] = [self]
+        seen = set[Flight[Any]]()
+        while pending:
+            flight = pending.pop()
+            if flight is goal:
+                return True
+            if flight not in seen:
+                seen.add(flight)
+                pending += flight.waits_for
+        return False
+
+    async def _fly(self, fetch: Callable[[], Awaitable[V]]) -> None:
+        _flight_of_this_context.set(ref(self))
+        try:
+            # A flight that was cancelled before it began fetches nothing.
+            if not self._scope.cancel_called:
+                with self._scope:
+                    self._value = await fetch()
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _is_running(self.loop):
+                # The loop was dropped, and with it all who waited: there is nobody to wake.
+                raise
+            self._fail(error)
+        self._land()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            # The first frame is our own task's: it holds this flight, and says nothing.
+            traceback = error.__traceback__ and error.__traceback__.tb_next
+            self._error = _for_callers(BaseException.with_traceback(error, traceback))
+            self._traceback = self._error.__traceback__
+
+    def _land(self) -> None:
+        self._on_landing(self)
+        self.done.set()
+
+    def _ensure_landed(self, _task: object) -> None:
+        # A task that asyncio cancels before its first step runs none of its code.
+        if not self.done.is_set():
+            self._fail(FetchCancelledError())
+            self._land()
+
+
+_flight_of_this_context: Final = ContextVar[ReferenceType[Flight[Any]] | None](
+    "_flight_of_this_context", default=None
+)
+
+
+def enclosing_flight() -> Flight[Any] | None:
+    """The flight, still under way, whose fetch the current code is a part of."""
+    reference = _flight_of_this_context.get()
+    flight = None if reference is None else reference()
+    return None if flight is None or flight.done.is_set() else flight
+
+
+async def unwound(flights: Iterable[Flight[Any]]) -> None:
+    """Wait until flights of this loop have landed, whatever happens to the caller meanwhile.
+
+    Cancel scopes are kept out by a shield. asyncio's own `Task.cancel` goes through shields: it is
+    raised when the wait is over.
+    """
+    interruption = None
+    with anyio.CancelScope(shield=True):
+        for flight in flights:
+            while not flight.done.is_set():
+                try:
+                    await flight.done.wait()
+                except asyncio.CancelledError as error:
+                    interruption = error
+    try:
+        if interruption is not None:
+            raise interruption
+    finally:
+        del interruption
+
+
+async def let_cancellation_in(loop: object) -> None:
+    """Raise a cancellation that was asked for already; otherwise return without a pause."""
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        task = asyncio.current_task()
+        # Requested, maybe not yet delivered: `Task.cancel` waits for the next pause.
+        if task is not None and task.cancelling():
+            await asyncio.sleep(0)
+    while anyio.current_effective_deadline() <= anyio.current_time():
+        await checkpoint()
+
+
+def _for_callers(error: BaseException) -> BaseException:
+    """What a fetch's error is to callers whom nobody has cancelled."""
+    cancelled = anyio.get_cancelled_exc_class()
+    rest: BaseException | None = error
+    if isinstance(error, BaseExceptionGroup):
+        rest = error.split(cancelled)[1]
+    elif isinstance(error, cancelled):
+        rest = None
+    if rest is None:
+        rest = FetchCancelledError()
+        rest.__cause__ = error
+    return rest
+
+
+def _is_running(loop: object) -> bool:
+    """Whether the current code runs in `loop`."""
+    try:
+        return current_token().native_token is loop
+    except RuntimeError:
+        return False
+
+
+def _spawn(
+    loop: object,
+    start: Callable[[], Coroutine[object, object, None]],
+    on_end: Callable[[object], None],
+) -> object:
+    """Run a coroutine in a task of its own, in a copy of the current context."""
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        import trio  # noqa: PLC0415 - it is running, so this costs nothing; elsewhere it would.
+
+        return trio.lowlevel.spawn_system_task(start, context=copy_context())
+    coroutine = start()
+    try:
+        task = loop.create_task(coroutine)
+    except BaseException:
+        coroutine.close()
+        raise
+    task.add_done_callback(on_end)
+    return task
+
+
+def _call_soon(loop: object, callback: Callable[[], None]) -> None:
+    """Call `callback` in a loop that may run in another thread, or be gone."""
+    with suppress(RuntimeError):
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            loop.call_soon_threadsafe(callback)
+        else:
+            cast("trio.lowlevel.TrioToken", loop).run_sync_soon(callback)
