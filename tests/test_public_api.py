@@ -1,5 +1,6 @@
 """The public names, and what importing them costs."""
 
+import importlib.metadata
 import inspect
 import subprocess
 import sys
@@ -63,6 +64,4 @@ def test_the_mock_needs_no_http_library() -> None:
 
 
 def test_the_version_is_the_distributions() -> None:
-    from importlib.metadata import version
-
-    assert version("base44-connectors") == connectors.__version__
+    assert importlib.metadata.version("base44-connectors") == connectors.__version__

@@ -11,10 +11,12 @@ def test_a_program() -> None:
     transport = MockTransport(lambda _: json_response({"access_token": "xoxp-1"}))
 
     async def main() -> None:
-        async with Client(app_id="my-app", service_token="s", transport=transport) as base44:
-            async with trio.open_nursery() as nursery:
-                for _ in range(100):
-                    nursery.start_soon(base44.as_service_role.connectors.get_connection, "slack")
+        async with (
+            Client(app_id="my-app", service_token="s", transport=transport) as base44,
+            trio.open_nursery() as nursery,
+        ):
+            for _ in range(100):
+                nursery.start_soon(base44.as_service_role.connectors.get_connection, "slack")
 
     trio.run(main)
     assert len(transport.calls) == 1
