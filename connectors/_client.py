@@ -24,6 +24,8 @@ from connectors._identity import (
     checked_server_url,
     checked_token,
     read_incoming,
+    wrapped_fields,
+    wrapped_token,
 )
 from connectors._management import Management
 from connectors._retry import NO_RETRY, RetryPolicy
@@ -84,13 +86,14 @@ class Client:
         always_on_behalf_of: bool = False,
     ) -> None:
         # Wrapped before anything can raise: a traceback shows the arguments of this frame.
-        service_token, user_token, api_key = map(_wrapped, (service_token, user_token, api_key))
+        service, user, key = map(wrapped_token, (service_token, user_token, api_key))
+        del service_token, user_token, api_key
         identity = Identity(
             app_id=checked_app_id(app_id),
             server_url=checked_server_url(server_url),
-            service_token=checked_token("service_token", service_token),
-            user_token=checked_token("user_token", user_token),
-            api_key=checked_token("api_key", api_key),
+            service_token=checked_token("service_token", service),
+            user_token=checked_token("user_token", user),
+            api_key=checked_token("api_key", key),
             headers=checked_headers(headers),
             always_on_behalf_of=always_on_behalf_of,
         )
@@ -167,7 +170,9 @@ class Client:
         Raises:
             ValueError: `Base44-App-Id` is not there, or a header can't be right.
         """
-        incoming = read_incoming(request)
+        fields = wrapped_fields(request)
+        del request  # A traceback shows the arguments of this frame.
+        incoming = read_incoming(fields)
         if incoming.app_id is None:
             raise ValueError(
                 "Base44-App-Id header is required, but it was not found on the request."
@@ -236,7 +241,9 @@ class Client:
         Raises:
             ValueError: The request is for another app, or a header can't be right.
         """
-        incoming = read_incoming(request)
+        fields = wrapped_fields(request)
+        del request  # A traceback shows the arguments of this frame.
+        incoming = read_incoming(fields)
         identity = self._view.identity
         if incoming.app_id not in {None, identity.app_id}:
             raise ValueError(
@@ -328,13 +335,9 @@ class Client:
         return f"<Client app_id={identity.app_id!r} at {identity.server_url} with {has}{state}>"
 
 
-def _wrapped(token: str | Secret | None) -> Secret | None:
-    # Whatever it is, so that what it should not be is said without showing it.
-    return token if token is None or isinstance(token, Secret) else Secret(token)
-
-
 def _secret_variable(name: str) -> Secret | None:
-    return _wrapped(os.environ.get(name) or None)
+    value = os.environ.get(name)
+    return Secret(value) if value else None
 
 
 def _checked_timeout(timeout: float) -> float:

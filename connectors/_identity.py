@@ -6,7 +6,7 @@ thing that happens to it, and what is wrong with it is said without it.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
@@ -34,6 +34,10 @@ _OURS: Final = frozenset(
     }
 )
 _DATA_ENVS: Final = frozenset({"dev", "prod"})
+
+
+WrappedFields: TypeAlias = tuple[tuple[str, Secret], ...]
+"""Names in lower case and values, as an incoming request has them."""
 
 
 class HeaderItems(Protocol):
@@ -126,7 +130,21 @@ def checked_server_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def checked_token(name: str, token: Secret | None) -> Secret | None:
+@attrs.frozen
+class NotAToken:
+    """What was given in the place of a token, by its type alone."""
+
+    kind: str
+
+
+def wrapped_token(token: object) -> Secret | NotAToken | None:
+    """A token that no traceback can show; whatever it is, this raises nothing."""
+    if token is None or isinstance(token, Secret):
+        return token
+    return Secret(token) if isinstance(token, str) else NotAToken(type(token).__name__)
+
+
+def checked_token(name: str, token: Secret | NotAToken | None) -> Secret | None:
     """A token that a header can carry.
 
     Raises:
@@ -134,13 +152,12 @@ def checked_token(name: str, token: Secret | None) -> Secret | None:
         ValueError: It is empty or holds a space, a line break or another character that no token
             may hold.
     """
-    if token is None:
-        return None
-    problem = _token_problem(token)
-    if problem is None:
-        return token
-    kind, text = problem
-    raise kind(f"{name} {text}.")
+    if isinstance(token, NotAToken):
+        raise TypeError(f"{name} must be a str, not {token.kind}.")
+    problem = None if token is None else _token_problem(token)
+    if problem is not None:
+        raise ValueError(f"{name} {problem}.")
+    return token
 
 
 def checked_headers(headers: Mapping[str, FieldValue] | None) -> Headers:
@@ -156,25 +173,42 @@ def checked_headers(headers: Mapping[str, FieldValue] | None) -> Headers:
     return fields
 
 
-def read_incoming(request: IncomingRequest | Mapping[str, str]) -> Incoming:
-    """What an incoming request says of who is asking.
+def wrapped_fields(request: IncomingRequest | Mapping[str, str]) -> WrappedFields:
+    """The header fields of an incoming request, none of which a traceback can show.
+
+    A caller drops the request itself before it does anything that may raise.
 
     Raises:
         TypeError: It has no headers.
+    """
+    # A Starlette request is a mapping too, so its headers are looked for first.
+    headers = getattr(request, "headers", request)
+    if not hasattr(headers, "items"):
+        raise TypeError(
+            "A request must have headers, or be a mapping of them; "
+            f"{type(request).__name__} is neither."
+        )
+    return tuple((str(name).lower(), Secret(str(value))) for name, value in headers.items())
+
+
+def read_incoming(fields: WrappedFields) -> Incoming:
+    """What an incoming request says of who is asking.
+
+    Raises:
         ValueError: A header that is read comes twice, or a credential is not `Bearer <token>`.
     """
-    fields = _fields(request)
-    data_env = _text(fields, "x-data-env")
+    read = _only_once(fields)
+    data_env = _text(read, "x-data-env")
     passed_on = {
-        "Base44-State": _text(fields, "base44-state"),
+        "Base44-State": _text(read, "base44-state"),
         # Only what is known goes on: the header comes from a caller that nobody has checked.
         "X-Data-Env": data_env if data_env in _DATA_ENVS else None,
     }
     return Incoming(
-        app_id=_text(fields, "base44-app-id"),
-        server_url=_text(fields, "base44-api-url"),
-        service_token=_bearer(fields, "Base44-Service-Authorization"),
-        user_token=_bearer(fields, "Authorization"),
+        app_id=_text(read, "base44-app-id"),
+        server_url=_text(read, "base44-api-url"),
+        service_token=_bearer(read, "Base44-Service-Authorization"),
+        user_token=_bearer(read, "Authorization"),
         passed_on=Headers({name: value for name, value in passed_on.items() if value}),
     )
 
@@ -191,20 +225,13 @@ _READ: Final = frozenset(
 )
 
 
-def _fields(request: object) -> dict[str, Secret]:
-    # A Starlette request is a mapping too, so its headers are looked for first.
-    headers = getattr(request, "headers", request)
-    if not hasattr(headers, "items"):
-        raise TypeError(
-            "A request must have headers, or be a mapping of them; "
-            f"{type(request).__name__} is neither."
-        )
-    fields: dict[str, Secret] = {}
-    for name, value in ((str(name).lower(), Secret(value)) for name, value in headers.items()):
-        if name in _READ and name in fields:
+def _only_once(fields: WrappedFields) -> dict[str, Secret]:
+    read: dict[str, Secret] = {}
+    for name, value in fields:
+        if name in _READ and name in read:
             raise ValueError(f"The request has the header {name!r} twice, so it says nothing.")
-        fields[name] = value
-    return fields
+        read[name] = value
+    return read
 
 
 def _text(fields: Mapping[str, Secret], name: str) -> str | None:
@@ -231,14 +258,11 @@ def _bearer_token(value: Secret) -> Secret | None:
     return token if valid and _token_problem(token) is None else None
 
 
-def _token_problem(token: Secret) -> tuple[type[Exception], str] | None:
-    value: object = token.reveal()
-    if not isinstance(value, str):
-        return TypeError, f"must be a str, not {type(value).__name__}"
-    if not value:
-        return ValueError, "must not be empty"
-    if _UNSENDABLE.search(value):
-        return ValueError, "holds a space, a line break or another character that no token may hold"
+def _token_problem(token: Secret) -> str | None:
+    if not token:
+        return "must not be empty"
+    if _UNSENDABLE.search(token.reveal()):
+        return "holds a space, a line break or another character that no token may hold"
     return None
 
 

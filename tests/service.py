@@ -14,7 +14,7 @@ SLACK = f"{APP}/external-auth/tokens/slack"
 SERVICE_TOKEN = "service-token-4e1fb7d0a2"
 USER_TOKEN = "user-token-9c57a6e3b1"
 API_KEY = "b44k_workspace-key-55d0c1"
-ACCESS_TOKEN = "access-token-7a32f8e6c4"
+ACCESS_TOKEN = "xoxp-2041-7a32f8e6c4d1"
 PLANTED = (SERVICE_TOKEN, USER_TOKEN, API_KEY, ACCESS_TOKEN)
 
 CONNECTED = {"access_token": ACCESS_TOKEN, "integration_type": "slack", "connection_config": None}
