@@ -1,0 +1,1 @@
+"""The local backend: the connectors API on an encrypted SQLite vault of your own."""

@@ -1,0 +1,123 @@
+"""Private files that are there complete or not at all.
+
+A file is built under a name of its own, in the same folder, and then linked to its place. A link
+never replaces anything, so of several processes that build the same file exactly one wins, and one
+that is killed leaves nothing half made: at most a draft, `.<name>.<random>.new`, with no value in
+it that anything was sealed with.
+
+A vault's file is only ever looked at with `lstat`. To open and close it here would drop the locks
+that SQLite holds on it for another connection of this process (POSIX locks go with any close).
+"""
+
+import os
+import secrets
+import shlex
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from glob import escape
+from pathlib import Path
+from typing import Final
+
+from connectors.local._errors import VaultForeignError, VaultPermissionError
+from transports import Secret
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
+
+
+def exists(path: Path) -> bool:
+    """Is there anything at this path, be it a broken symbolic link?"""
+    return os.path.lexists(path)
+
+
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Which file is at this path; None when there is none."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter; one that is there stays as it is."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def publish(path: Path, build: Callable[[Path], None]) -> bool:
+    """Build a file that only its owner can read, and put it in its place if that is free.
+
+    Args:
+        path: Its place, in a folder that is there.
+        build: Fills the empty file that it is given, and closes it.
+
+    Returns:
+        False when something was in its place already; that is left as it is.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    os.close(os.open(draft, _NEW | _flags(), 0o600))
+    try:
+        build(draft)
+        _sync(draft)
+        published = _linked(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+    return published
+
+
+def read_private(path: Path, most: int) -> Secret:
+    """Read the beginning of a private text file, which is not a vault; see `check_private`."""
+    check_private(path)
+    with os.fdopen(os.open(path, os.O_RDONLY | _flags()), "rb") as file:
+        return Secret(file.read(most).decode("ascii", "replace"))
+
+
+def check_private(path: Path) -> os.stat_result:
+    """Say what is at a path, when it is a file that nobody but its owner can read or write.
+
+    Raises:
+        VaultForeignError: It is a symbolic link, a folder or a device.
+        VaultPermissionError: Its mode allows something to others.
+    """
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise VaultForeignError(path, "is not a regular file; give the path of the file itself")
+    if found.st_mode & _OTHERS:
+        raise VaultPermissionError(
+            path, f"other users may read or write it; run: chmod 600 {shlex.quote(str(path))}"
+        )
+    if found.st_nlink > 1:
+        _remove_drafts(path)
+    return found
+
+
+def _remove_drafts(path: Path) -> None:
+    # A process that was killed between linking and unlinking left a second name of the file. What
+    # is not the same file stays: another process may be building it.
+    for draft in path.parent.glob(f".{escape(path.name)}.*.new"):
+        with suppress(FileNotFoundError):
+            if draft.samefile(path):
+                draft.unlink()
+
+
+def _linked(draft: Path, path: Path) -> bool:
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flags() -> int:
+    # Windows has neither of them.
+    return getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -1,0 +1,18 @@
+"""Where a vault lies when nobody says where."""
+
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+_APPLICATION: Final = "base44-connectors"
+
+
+def default_vault() -> Path:
+    """The vault in the user's data folder of this platform; touches no file."""
+    return platformdirs.user_data_path(_APPLICATION, appauthor=False) / "vault.db"
+
+
+def key_file(vault: Path) -> Path:
+    """The file of the key, beside the vault that it belongs to."""
+    return vault.with_name(f"{vault.name}.key")

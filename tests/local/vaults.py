@@ -1,0 +1,75 @@
+"""What the tests of the vault share: planted secrets, owners, and looks at the files."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from structlog.tracebacks import ExceptionDictTransformer
+
+from connectors.local._records import Grant, Owner
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "xoxb-planted-token-8d1c"
+CONFIG_VALUE = "planted-config-value-77aa"
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+OTHER_KEY = "_____________________________________________v8"[-43:]
+OWNER = Owner.app("app-1", "slack")
+
+
+def grant(token: str = TOKEN, **values: object) -> Grant:
+    config = {"developer_token": CONFIG_VALUE}
+    return Grant("slack", token, **{"connection_config": config, **values})  # type: ignore[arg-type]
+
+
+def digest(path: Path) -> str:
+    """The hash of a file; only while no vault of this process has it open."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def everything_in(folder: Path) -> bytes:
+    """The bytes of all files of a folder, a vault that is open among them."""
+    # Another process reads: to close the file here would drop the locks of the open vault.
+    files = [str(file) for file in folder.iterdir()]
+    return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
+
+
+@contextmanager
+def database(path: Path) -> Iterator[sqlite3.Connection]:
+    """A vault's file, as somebody opens it who may write to it but has not the key."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+def python(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
+    """Another process that runs `tests.local.processes`; talks over its standard streams."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.local.processes", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answer(process: "subprocess.Popen[str]", said: str = "") -> str:
+    """What a process prints until it ends, when it ends well."""
+    with process:
+        printed, _ = process.communicate(said, timeout=120)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def printed_with_locals(error: BaseException) -> str:
+    """The error as structlog prints it with the locals of every frame but the test's own."""
+    assert error.__traceback__ is not None
+    transform = ExceptionDictTransformer(show_locals=True, locals_max_string=10_000)
+    told = transform((type(error), error, error.__traceback__.tb_next))
+    assert any(stack["frames"] for stack in told)
+    return json.dumps(told) + repr(error)
