@@ -1,0 +1,186 @@
+"""Everything that has to hold before a change is taken: `nox` runs it all, `nox -s tests` a part.
+
+Each session has a fresh environment with no more in it than it needs. The tests run on every
+CPython that is supported and found on this machine, and on one if there is only one; what they
+covered together is counted at the end.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.11"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+OLDEST = (3, 11)
+
+# What a Python says of itself, if it runs at all and has what the library needs of it.
+INTRODUCE = """
+import json, sqlite3, ssl, sys, sysconfig
+print(json.dumps({
+    "cpython": sys.implementation.name == "cpython",
+    "version": sys.version_info[:2],
+    "final": sys.version_info.releaselevel == "final",
+    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
+}))
+"""
+
+# Run on the installed wheel, isolated from the folder it is run in.
+CHECK_WHEEL = """
+import sys
+from importlib.resources import files
+from pathlib import Path
+import connectors, transports
+heavy = {"aiohttp", "connectors.local", "structlog"} & sys.modules.keys()
+assert not heavy, f"`import connectors` loads {sorted(heavy)}"
+for package in (connectors, transports):
+    assert Path(package.__file__).is_relative_to(sys.prefix), package.__file__
+    assert files(package).joinpath("py.typed").is_file(), package
+from connectors.catalog import integrations
+assert integrations(), "the catalogue is empty"
+"""
+
+
+def candidates() -> Iterator[Path]:
+    """Files that may be a Python: the running one, those on the PATH, and all of pyenv's."""
+    yield Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    on_path = map(Path, os.environ["PATH"].split(os.pathsep))
+    for folder in (*on_path, *sorted(pyenv.glob("versions/*/bin"))):
+        for file in sorted(folder.glob("python3*")):
+            if re.fullmatch(r"python3(\.\d+)?", file.name):
+                yield file
+
+
+def version_of(python: Path) -> tuple[int, int] | None:
+    """The version of a Python that the tests can run on; None for any other file.
+
+    It is run to find out: a shim of pyenv is there for versions that are not.
+    """
+    try:
+        asked = subprocess.run(  # noqa: S603 - a file that is called Python is run to know it.
+            [python, "-c", INTRODUCE], capture_output=True, check=True, timeout=20
+        )
+        told = json.loads(asked.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    major, minor = told["version"]
+    usable = told["cpython"] and told["final"] and told["gil"] and (major, minor) >= OLDEST
+    return (major, minor) if usable else None
+
+
+def find_pythons() -> list[str]:
+    """The versions to test on, such as `3.12`, each made findable for nox."""
+    found: dict[tuple[int, int], Path] = {}
+    for python in candidates():
+        version = version_of(python)
+        if version is not None:
+            found.setdefault(version, python)
+    # Behind what is on the PATH already, so that nothing there is hidden.
+    folders = (str(python.parent) for python in found.values())
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *folders])
+    return [f"{major}.{minor}" for major, minor in sorted(found)]
+
+
+def groups(*names: str) -> list[str]:
+    """The requirements of dependency groups of `pyproject.toml`."""
+    return list(nox.project.dependency_groups(PROJECT, *names))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """The rules of style, the formatting, and which module may import which."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The types inside, and how complete they are for who imports the packages."""
+    # Pyright runs on Node.js; where there is none, it can be had as a package of Python.
+    node = [] if shutil.which("node") else ["pyright[nodejs]"]
+    session.install(".[local]", *groups("types"), *node)
+    # The folders of the tests are no packages, so their modules are named by their paths.
+    folders = ["connectors", "transports", "tests", "noxfile.py"]
+    session.run("mypy", "--explicit-package-bases", *folders)
+    session.chdir(session.create_tmp())
+    for package in ("connectors", "transports"):
+        session.run("pyright", "--verifytypes", package, "--ignoreexternal")
+
+
+# Never reused: what the extra brought in the last run would hide that the base lacks it.
+@nox.session(reuse_venv=False)
+def build(session: nox.Session) -> None:
+    """The wheel, made from the sdist: what is in it, and that it works alone."""
+    uv = session.venv_backend == "uv"
+    session.install("build[uv]" if uv else "build[virtualenv]")
+    dist = Path(session.create_tmp(), "dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    installer = ["--installer", "uv"] if uv else []
+    session.run("python", "-m", "build", *installer, "--outdir", str(dist), silent=True)
+    (wheel,) = dist.glob("*.whl")
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    if {top for top in tops if not top.endswith(".dist-info")} != {"connectors", "transports"}:
+        session.error(f"The wheel has {sorted(tops)}")
+
+    session.install(str(wheel))
+    session.chdir(dist)
+    session.run("python", "-I", "-c", CHECK_WHEEL)
+    told = session.run("connectors", "--help", silent=True, success_codes=[1, 2])
+    if "base44-connectors[local]" not in str(told) or "Traceback" in str(told):
+        session.error(f"Without the extra `local` the command says: {told}")
+    session.install(f"{wheel}[local]")
+    session.run("connectors", "--help", silent=True)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """The official JavaScript SDK and CLI against the local backend; needs Node.js and npm."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        session.skip("there is no Node.js with npm on this machine")
+    session.install("-e", ".[local]", *groups("test"))
+    tests = ROOT / "tests" / "conformance"
+    packages = Path(session.create_tmp(), "npm")
+    packages.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        if (tests / name).exists():
+            shutil.copy(tests / name, packages)
+    with session.chdir(packages):
+        session.run(npm, "ci", "--no-audit", "--no-fund", external=True)
+    modules = {"BASE44_CONFORMANCE_NODE_MODULES": str(packages / "node_modules")}
+    session.run("pytest", str(tests), *session.posargs, env=modules)
+
+
+@nox.session(python=find_pythons())
+def tests(session: nox.Session) -> None:
+    """The tests, measured; arguments after `--` go to pytest."""
+    session.install("-e", ".[local]", *groups("test"))
+    data = ROOT / f".coverage.{session.python}"
+    for old in ROOT.glob(f"{data.name}.*"):
+        old.unlink()
+    session.run(
+        *("coverage", "run", "-m", "pytest", "--ignore=tests/conformance", *session.posargs),
+        env={"COVERAGE_FILE": str(data)},
+    )
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """That the tests, on all Pythons together, reached every line and branch."""
+    session.install("coverage[toml]")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
