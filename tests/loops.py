@@ -9,7 +9,7 @@ import trio.testing
 import uvloop
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     """Never waits: what the loop would have slept is added to its clock instead."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Closing a client, cancelling its calls, and who owns what."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
@@ -34,7 +35,7 @@ def never() -> MockTransport:
     return MockTransport(handler)
 
 
-CALLS = {
+CALLS: dict[str, Callable[[Client], Awaitable[object]]] = {
     "get_connection": lambda c: c.as_service_role.connectors.get_connection("slack"),
     "call_api": lambda c: c.as_service_role.connectors.call_api("slack", path="/x"),
     "disconnect_app_user": lambda c: c.connectors.disconnect_app_user("c"),
@@ -43,8 +44,9 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_closing_ends_every_call_with_its_own_error(call: object) -> None:
-    assert callable(call)
+async def test_closing_ends_every_call_with_its_own_error(
+    call: Callable[[Client], Awaitable[object]],
+) -> None:
     transport, ended = never(), 0
     ours = client(transport)
 
@@ -65,8 +67,7 @@ async def test_closing_ends_every_call_with_its_own_error(call: object) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_closed_client_sends_nothing(call: object) -> None:
-    assert callable(call)
+async def test_a_closed_client_sends_nothing(call: Callable[[Client], Awaitable[object]]) -> None:
     transport = answers(CONNECTED)
     ours = client(transport)
     view = ours.for_request({"Authorization": "Bearer u"})
@@ -137,8 +138,9 @@ async def test_a_cancelled_caller_touches_no_other() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_cancelling_the_only_caller_ends_the_request(call: object) -> None:
-    assert callable(call)
+async def test_cancelling_the_only_caller_ends_the_request(
+    call: Callable[[Client], Awaitable[object]],
+) -> None:
     transport = never()
     ours = client(transport)
     with anyio.move_on_after(0.01) as scope:
@@ -150,8 +152,7 @@ async def test_cancelling_the_only_caller_ends_the_request(call: object) -> None
 
 @on(VIRTUAL)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_the_timeout_spans_all_attempts(call: object) -> None:
-    assert callable(call)
+async def test_the_timeout_spans_all_attempts(call: Callable[[Client], Awaitable[object]]) -> None:
     began = anyio.current_time()
     with pytest.raises(TimedOutError, match="deadline") as caught:
         await call(client(never(), timeout=10))

@@ -1,5 +1,6 @@
 """Management and the user scope: what their answers become."""
 
+import attrs
 import pytest
 
 from connectors import (
@@ -13,30 +14,28 @@ from tests.service import answers, client
 
 
 async def test_available_integrations() -> None:
-    field = {
-        "name": "subdomain",
-        "display_name": "Company domain",
-        "description": "First part of the address.",
-        "placeholder": "acme",
-        "required": True,
-        "validation_pattern": "^[a-z]+$",
-        "validation_error": "Letters.",
-    }
+    field = ConnectionConfigField(
+        name="subdomain",
+        display_name="Company domain",
+        description="First part of the address.",
+        placeholder="acme",
+        required=True,
+        validation_pattern="^[a-z]+$",
+        validation_error="Letters.",
+    )
     answer = {
         "integrations": [
             {
                 "integration_type": "bamboohr",
                 "display_name": "BambooHR",
                 "description": "Employees.",
-                "connection_config_fields": [field],
+                "connection_config_fields": [attrs.asdict(field)],
             },
             {"integration_type": "slack", "display_name": "Slack", "description": None},
         ]
     }
     assert await client(answers(answer)).management.available_integrations() == (
-        AvailableIntegration(
-            "bamboohr", "BambooHR", "Employees.", (ConnectionConfigField(**field),)
-        ),
+        AvailableIntegration("bamboohr", "BambooHR", "Employees.", (field,)),
         AvailableIntegration("slack", "Slack"),
     )
 

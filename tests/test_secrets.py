@@ -190,25 +190,6 @@ async def test_no_event_holds_a_token() -> None:
     assert_clean(*written)
 
 
-BAD_INPUT: dict[str, Callable[[], object]] = {
-    "service_token": lambda: client(answers({}), service_token=f"{SERVICE_TOKEN}\n"),
-    "user_token": lambda: client(answers({}), user_token=f"{USER_TOKEN}\n"),
-    "api_key": lambda: client(answers({}), api_key=f"{API_KEY} "),
-    "a token as bytes": lambda: client(answers({}), service_token=SERVICE_TOKEN.encode()),
-    "server_url": lambda: client(answers({}), server_url=f"https://u:{SERVICE_TOKEN}@x"),
-    "app_id": lambda: client(answers({}), app_id=""),
-    "timeout": lambda: client(answers({}), timeout=-1),
-    "transport": lambda: Client(app_id="a", service_token=SERVICE_TOKEN, transport=1),  # type: ignore[arg-type]
-    "from_request": lambda: Client.from_request(INCOMING),
-    "no app": lambda: Client.from_request({"Authorization": f"Bearer {USER_TOKEN}"}),
-    "for_request": lambda: client(answers({})).for_request(INCOMING),
-    "twice": lambda: client(answers({})).for_request(TWICE),
-    "other app": lambda: client(answers({})).for_request(
-        {"Base44-App-Id": "x", "Authorization": f"Bearer {USER_TOKEN}"}
-    ),
-}
-
-
 class Twice:
     """A request whose credentials come twice; its repr says nothing."""
 
@@ -229,6 +210,25 @@ class Careful(dict[str, str]):
 
 TWICE = Twice()
 INCOMING = Careful({"Base44-App-Id": "a", "Authorization": f"Basic {USER_TOKEN}"})
+
+
+BAD_INPUT: dict[str, Callable[[], object]] = {
+    "service_token": lambda: client(answers({}), service_token=f"{SERVICE_TOKEN}\n"),
+    "user_token": lambda: client(answers({}), user_token=f"{USER_TOKEN}\n"),
+    "api_key": lambda: client(answers({}), api_key=f"{API_KEY} "),
+    "a token as bytes": lambda: client(answers({}), service_token=SERVICE_TOKEN.encode()),
+    "server_url": lambda: client(answers({}), server_url=f"https://u:{SERVICE_TOKEN}@x"),
+    "app_id": lambda: client(answers({}), app_id=""),
+    "timeout": lambda: client(answers({}), timeout=-1),
+    "transport": lambda: Client(app_id="a", service_token=SERVICE_TOKEN, transport=1),  # type: ignore[arg-type]
+    "from_request": lambda: Client.from_request(INCOMING),
+    "no app": lambda: Client.from_request({"Authorization": f"Bearer {USER_TOKEN}"}),
+    "for_request": lambda: client(answers({})).for_request(INCOMING),
+    "twice": lambda: client(answers({})).for_request(TWICE),
+    "other app": lambda: client(answers({})).for_request(
+        {"Base44-App-Id": "x", "Authorization": f"Bearer {USER_TOKEN}"}
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", BAD_INPUT)
