@@ -35,7 +35,9 @@ def never() -> MockTransport:
     return MockTransport(handler)
 
 
-CALLS: dict[str, Callable[[Client], Awaitable[object]]] = {
+Call = Callable[[Client], Awaitable[object]]
+
+CALLS: dict[str, Call] = {
     "get_connection": lambda c: c.as_service_role.connectors.get_connection("slack"),
     "call_api": lambda c: c.as_service_role.connectors.call_api("slack", path="/x"),
     "disconnect_app_user": lambda c: c.connectors.disconnect_app_user("c"),
@@ -45,7 +47,7 @@ CALLS: dict[str, Callable[[Client], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_closing_ends_every_call_with_its_own_error(
-    call: Callable[[Client], Awaitable[object]],
+    call: Call,
 ) -> None:
     transport, ended = never(), 0
     ours = client(transport)
@@ -67,7 +69,7 @@ async def test_closing_ends_every_call_with_its_own_error(
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_closed_client_sends_nothing(call: Callable[[Client], Awaitable[object]]) -> None:
+async def test_a_closed_client_sends_nothing(call: Call) -> None:
     transport = answers(CONNECTED)
     ours = client(transport)
     view = ours.for_request({"Authorization": "Bearer u"})
@@ -139,7 +141,7 @@ async def test_a_cancelled_caller_touches_no_other() -> None:
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_cancelling_the_only_caller_ends_the_request(
-    call: Callable[[Client], Awaitable[object]],
+    call: Call,
 ) -> None:
     transport = never()
     ours = client(transport)
@@ -152,7 +154,7 @@ async def test_cancelling_the_only_caller_ends_the_request(
 
 @on(VIRTUAL)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_the_timeout_spans_all_attempts(call: Callable[[Client], Awaitable[object]]) -> None:
+async def test_the_timeout_spans_all_attempts(call: Call) -> None:
     began = anyio.current_time()
     with pytest.raises(TimedOutError, match="deadline") as caught:
         await call(client(never(), timeout=10))
