@@ -1,0 +1,75 @@
+"""Which HTTP messages a local server answers at all: none that a web page could have sent.
+
+A page that a browser has open may send requests to this machine, and may point a name of its own at
+127.0.0.1 so as to be taken for the server's own page (DNS rebinding). Against the second stands the
+`Host`, which then is that name; against the first `Origin` and `Sec-Fetch-Site`, which a page can't
+choose. There are no CORS headers anywhere, so no answer is readable from another origin either.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import final
+
+from connectors.local._answers import Refusal
+from transports import Headers
+
+_LOOPBACK: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+_OWN_SITE = frozenset({"same-origin", "none"})
+_HTTP_PORT = 80
+
+
+def is_loopback(host: str) -> bool:
+    """Is this a name or address that only this machine can reach?"""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def in_url(host: str) -> str:
+    """A host as a URL has it: an IPv6 address stands in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+@final
+class Guard:
+    """Refuses what comes under a foreign name or from a foreign page.
+
+    Args:
+        hosts: The names under which the server is known, besides those of the loopback; one with
+            a port of its own is known under that one alone.
+        port: The port on which it listens.
+    """
+
+    def __init__(self, hosts: Iterable[str], port: int) -> None:
+        names = (*_LOOPBACK, *(in_url(host).lower() for host in hosts))
+        self._hosts = frozenset(form for name in names for form in _forms(name, port))
+        self._shown = f"http://localhost:{port}"
+
+    def check(self, headers: Headers) -> str:
+        """Let a message pass.
+
+        Returns:
+            Its `Host`.
+
+        Raises:
+            Refusal: 400 without one `Host`, 421 with a foreign one, 403 from a foreign page.
+        """
+        hosts = headers.get_all("host")
+        if len(hosts) != 1:
+            raise Refusal(400, "A request must have the header 'host' exactly once")
+        if hosts[0].lower() not in self._hosts:
+            raise Refusal(421, f"This server does not answer under that host; use {self._shown}")
+        own_page = all(origin == f"http://{hosts[0]}" for origin in headers.get_all("origin"))
+        if not own_page or not _OWN_SITE.issuperset(headers.get_all("sec-fetch-site")):
+            raise Refusal(403, "This server does not answer web pages of other origins")
+        return hosts[0]
+
+
+def _forms(name: str, port: int) -> tuple[str, ...]:
+    if name.rpartition("]")[2].count(":"):
+        return (name,)
+    # A browser leaves out the port that belongs to the scheme.
+    return (f"{name}:{port}", name) if port == _HTTP_PORT else (f"{name}:{port}",)

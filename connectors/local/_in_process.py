@@ -1,0 +1,145 @@
+"""The local backend as a client's transport: a request becomes a call, on asyncio and on trio.
+
+No socket and no server: what `handle` answers is the answer. It keeps the contract of every
+transport all the same, deadline, closing and body limit included, so a client can't tell. Its
+credentials are random and live as long as it does: whoever holds the vault needs none, and they
+are known before the vault has been opened.
+"""
+
+import os
+from typing import final
+
+import anyio
+import attrs
+
+from connectors.local._api import LocalBackend
+from connectors.local._authority import Authority
+from connectors.local._vault import Vault
+from transports import (
+    BodyTooLargeError,
+    ForkedProcessError,
+    ReadTimeoutError,
+    Request,
+    Response,
+    Secret,
+)
+from transports._lifetime import Lifetime
+
+
+@final
+class InProcessTransport:
+    """Carries requests to a local backend in this process.
+
+    Args:
+        vault: Where connections are kept. A path is opened when the first request comes, and closed
+            with the transport; None is the vault in the user's data folder. A `Vault` stays open.
+        authority: Who may ask.
+    """
+
+    def __init__(self, vault: Vault | str | os.PathLike[str] | None, authority: Authority) -> None:
+        self._vault = vault if isinstance(vault, Vault) else Vault(vault)
+        self._owns_vault = vault is not self._vault
+        self._backend = LocalBackend(self._vault, authority)
+        self._lifetime = Lifetime("in-process transport")
+        self._process: int | None = None
+
+    async def send(self, request: Request, /) -> Response:
+        """Have the backend answer a request.
+
+        Raises:
+            BodyTooLargeError: The answer is larger than the request accepts.
+            ForkedProcessError: The parent of this process has used it.
+            ReadTimeoutError: The deadline passed.
+            TransportClosedError: It is closed, or was closed meanwhile.
+
+        Cancelled, or at the deadline, it ends when the vault has finished what it had begun: a read
+        takes a moment, a write is done or not done.
+        """
+        self._check_process(request)
+        with self._lifetime.attempt(request):
+            return await self._answer(request)
+        if self._lifetime.closed:
+            raise self._lifetime.error(request, phase="headers", maybe_sent=True)
+        raise ReadTimeoutError(
+            "The deadline passed before the answer was complete",
+            method=request.method,
+            url=request.url,
+            phase="headers",
+            maybe_sent=True,
+        )
+
+    async def aclose(self) -> None:
+        """End what is under way, then close the vault if it was opened here. It may be repeated."""
+        self._lifetime.close()
+        try:
+            await self._lifetime.ended()
+        finally:
+            if self._owns_vault:
+                await self._vault.aclose()
+
+    async def _answer(self, request: Request) -> Response:
+        began = anyio.current_time()
+        response = await self._backend.handle(request)
+        if len(response.body) > request.max_body:
+            raise BodyTooLargeError(
+                f"The body is larger than {request.max_body} bytes",
+                method=request.method,
+                url=request.url,
+                phase="body",
+                maybe_sent=True,
+            )
+        elapsed = anyio.current_time() - began
+        return attrs.evolve(response, elapsed=elapsed, source="local")
+
+    def _check_process(self, request: Request) -> None:
+        if self._process not in {None, os.getpid()}:
+            raise ForkedProcessError(
+                "The in-process transport was used before a fork: make a new client in the child",
+                method=request.method,
+                url=request.url,
+                phase="pool",
+                maybe_sent=False,
+            )
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._lifetime.closed else "open"
+        return f"<InProcessTransport to {self._backend!r}, {state}>"
+
+
+@attrs.frozen(eq=False)
+class LocalCredentials:
+    """What a client needs to use a vault of this machine."""
+
+    transport: InProcessTransport
+    """The way to the backend; to be closed with the client."""
+
+    service_token: Secret
+    """The token of the app's backend."""
+
+    api_key: Secret
+    """The key of the workspace."""
+
+    user_token: Secret | None
+    """The token of the app user, if one was named."""
+
+
+def local_credentials(
+    *, vault: Vault | str | os.PathLike[str] | None = None, user: str | None = None
+) -> LocalCredentials:
+    """A way to a vault in this process, and the credentials for it; touches no file.
+
+    Args:
+        vault: As for `InProcessTransport`.
+        user: The app user on whose behalf a client acts.
+
+    Raises:
+        TypeError, ValueError: The path or the user can't be right.
+    """
+    authority = Authority.ephemeral()
+    return LocalCredentials(
+        transport=InProcessTransport(vault, authority),
+        service_token=authority.service_token,
+        api_key=authority.api_key,
+        user_token=None if user is None else authority.issue_user_token(user),
+    )

@@ -1,0 +1,109 @@
+"""Where a local backend listens, and for how long: on the loopback, unless somebody says otherwise.
+
+The tokens that it hands out are worth as much as the accounts they open, and cross the network as
+they are. So whoever lets other machines in has to name the address, and is told loudly.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Protocol, final
+
+import attrs
+
+from connectors._events import emit
+from connectors.local._guard import Guard, in_url
+from transports import Request, Response
+
+
+class Backend(Protocol):
+    """What a server serves; a `LocalBackend` is one."""
+
+    async def handle(self, request: Request, /) -> Response:
+        """Answer a request, whatever it is."""
+        ...
+
+
+@final
+@attrs.frozen
+class Server:
+    """A server that is running."""
+
+    host: str
+    """The name or address by which this machine reaches it."""
+
+    port: int
+    """The port on which it listens."""
+
+    exposed: bool
+    """Can other machines reach it?"""
+
+    @property
+    def url(self) -> str:
+        """What a client takes as its `server_url`."""
+        return f"http://{in_url(self.host)}:{self.port}"
+
+
+@asynccontextmanager
+async def serve(
+    backend: Backend,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allowed_hosts: Iterable[str] = (),
+    grace: float = 5.0,
+) -> AsyncIterator[Server]:
+    """Serve a backend over HTTP while the `async with` block runs; asyncio only.
+
+    It answers under `localhost`, `127.0.0.1`, `[::1]`, the given host and the allowed ones, each
+    with its port, and no web page of another origin. When other machines can reach it, it says so
+    in the event `connectors.local.exposed`, a warning.
+
+    At the end it stops listening. Requests under way have half of the grace to be answered, and the
+    rest of it to end when they are cancelled; being cancelled itself does not shorten that.
+
+    Args:
+        backend: What answers.
+        host: The address or name to listen on; of several addresses one, IPv4 before IPv6.
+        port: The port; 0 takes a free one, and the `Server` tells which.
+        allowed_hosts: More names under which clients reach it, such as that of a container. One
+            that has a port of its own is taken with that alone.
+        grace: Seconds that requests under way have at the end.
+
+    Raises:
+        OSError: The host is not known, or the port is taken.
+    """
+    # aiohttp is heavy, and a backend in process does without.
+    from connectors.local._server import answering  # noqa: PLC0415
+
+    with await _listening(host, port) as listener:
+        address, bound = listener.getsockname()[:2]
+        guard = Guard((host, *allowed_hosts), bound)
+        async with answering(listener, backend, guard, grace):
+            yield _announced(host, address, bound)
+
+
+async def _listening(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Where a name has both, IPv4 is what every program of this machine can speak.
+    family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return socket.create_server(address, family=family)
+
+
+def _announced(host: str, address: str, port: int) -> Server:
+    bound = ip_address(address.partition("%")[0])
+    if bound.is_unspecified:
+        host = "127.0.0.1" if bound.version == 4 else "::1"  # noqa: PLR2004 - of the protocol.
+    server = Server(host, port, exposed=not bound.is_loopback)
+    if server.exposed:
+        emit(
+            "warning",
+            "connectors.local.exposed",
+            address=address,
+            port=port,
+            problem="other machines can reach this backend, and tokens cross the network unsealed",
+        )
+    return server
