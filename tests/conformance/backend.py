@@ -1,7 +1,6 @@
 """The local backend as a user runs it: `connectors dev`, a process over a vault in a file."""
 
 import shlex
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +12,8 @@ import attrs
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from connectors.local._records import Grant, Owner
-from connectors.local._vault import Vault
+from connectors.local import Grant, Owner, Vault
+from tests.conformance.processes import running
 from tests.conformance.sdks import Settings
 
 APP: Final = "my-app"
@@ -24,8 +23,7 @@ STRANGER: Final = "bob"
 _START: Final = 30.0
 _COMMAND: Final = (sys.executable, "-m", "connectors")
 _LONGEST_LINE: Final = 4096
-# The last of the lines that it prints.
-_LAST: Final = "BASE44_API_KEY"
+_NEEDED: Final = {"BASE44_API_URL", "BASE44_APP_ID", "BASE44_SERVICE_TOKEN"}
 
 
 @attrs.frozen
@@ -44,27 +42,19 @@ class Backend:
 async def local_backend(folder: Path) -> AsyncIterator[Backend]:
     """Start it over a new vault; it has ended when this is left."""
     path = folder / "vault.db"
+    dev = [*_COMMAND, "dev", "--port", "0", "--vault", str(path), "--app-id", APP]
     async with Vault(path) as vault:
         await fill(vault)
-        dev = [*_COMMAND, "dev", "--port", "0", "--vault", str(path), "--app-id", APP]
-        async with await anyio.open_process(dev, stderr=None) as process:
-            try:
-                with anyio.fail_after(_START):
-                    exported = await _exported(process)
-                yield Backend(
-                    vault,
-                    Settings(
-                        exported["BASE44_API_URL"],
-                        exported["BASE44_APP_ID"],
-                        exported["BASE44_SERVICE_TOKEN"],
-                        await _user_token(path, USER),
-                    ),
-                    await _user_token(path, STRANGER),
-                )
-            finally:
-                process.send_signal(signal.SIGINT)
-                with anyio.CancelScope(shield=True), anyio.move_on_after(_START):
-                    await process.wait()
+        async with running(dev) as process:
+            with anyio.fail_after(_START):
+                exported = await _exported(process)
+            settings = Settings(
+                exported["BASE44_API_URL"],
+                exported["BASE44_APP_ID"],
+                exported["BASE44_SERVICE_TOKEN"],
+                await _user_token(path, USER),
+            )
+            yield Backend(vault, settings, await _user_token(path, STRANGER))
 
 
 async def fill(vault: Vault) -> None:
@@ -87,7 +77,7 @@ async def _exported(process: Process) -> dict[str, str]:
     assert process.stdout is not None
     lines = BufferedByteReceiveStream(process.stdout)
     exported: dict[str, str] = {}
-    while _LAST not in exported:
+    while not _NEEDED.issubset(exported):
         words = shlex.split((await lines.receive_until(b"\n", _LONGEST_LINE)).decode())
         if words[:1] == ["export"]:
             name, _, value = words[1].partition("=")

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-import anyio
 import attrs
 from anyio.abc import ByteSendStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from connectors import ApiResponse, Client, ClientUsageError, Connection, ConnectorsError
+from tests.conformance.processes import running
 
 NODE_MODULES: Final = "BASE44_CONFORMANCE_NODE_MODULES"
 """The environment variable that says where the official SDK is installed."""
@@ -138,11 +138,10 @@ async def official_sdk() -> AsyncIterator[Official]:
     environment = {NODE_MODULES: os.environ[NODE_MODULES], "NODE_ENV": "production"}
     node = shutil.which("node")
     assert node is not None, "there is no Node.js on the PATH"
-    async with await anyio.open_process([node, _DRIVER], env=environment, stderr=None) as process:
+    async with running([node, str(_DRIVER)], environment) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield Official(process.stdin, BufferedByteReceiveStream(process.stdout))
-        await process.stdin.aclose()
 
 
 async def ours(call: Call, identity: Identity, *, always_on_behalf_of: bool = False) -> Outcome:

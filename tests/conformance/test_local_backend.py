@@ -153,6 +153,14 @@ async def test_a_wrong_user_token_is_the_same_error_wherever_the_user_is_named(
     assert mine == theirs == failure(401, UNAUTHORIZED)
 
 
+async def test_a_wrong_user_token_is_no_error_here_where_the_user_is_not_named(
+    backend: Backend, official: Official
+) -> None:
+    wrong = attrs.evolve(backend.settings, user_token="b44u_wrong")
+    assert await official(CALLS["get_connection"], wrong) == failure(401, UNAUTHORIZED)
+    assert await ours(CALLS["get_connection"], wrong) == connection("xoxb-1")
+
+
 @pytest.mark.parametrize(
     "call",
     [
