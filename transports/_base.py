@@ -10,16 +10,22 @@ that names the phase.
 """
 
 import math
-import re
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
-from urllib.parse import urlsplit
 
 import anyio
 import attrs
 
+from transports._checks import (
+    body_problem,
+    method_problem,
+    number_problem,
+    seconds_problem,
+    url_problem,
+    without_query,
+)
 from transports._errors import ReadTimeoutError
-from transports._headers import FieldValue, Headers
+from transports._headers import Fields, Headers, checked_fields
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a decoded response body that are accepted unless a request says otherwise: 1 MiB."""
@@ -29,114 +35,142 @@ Source: TypeAlias = Literal["network", "local", "mock", "replay"]
 
 _T = TypeVar("_T")
 
-_METHOD: Final = re.compile(r"[A-Z][A-Z-]*")
-# RFC 3986 allows only printable ASCII, and a URL that is sent as it stands must be one.
-_URL: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!-~]*)?")
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+"""RFC 9110, section 9.2.2."""
 
 
-def _check_method(_request: "Request", _: "attrs.Attribute[str]", method: str) -> None:
-    if not isinstance(method, str) or not _METHOD.fullmatch(method):
-        raise ValueError(f"A method is written in capital letters, like GET; {method!r} is not.")
-
-
-def _check_url(_request: "Request", _: "attrs.Attribute[str]", url: str) -> None:
-    if not _is_sendable(url):
-        raise ValueError(
-            "The URL of a request must be absolute, start with http:// or https://, and hold only "
-            f"printable ASCII, no user name and no fragment: {without_query(str(url))!r} is not."
-        )
-
-
-def _is_sendable(url: object) -> bool:
-    if not isinstance(url, str) or not _URL.fullmatch(url) or not url.isascii() or "#" in url:
-        return False
-    try:
-        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
-    except ValueError:  # A port that is no number, or a broken IPv6 address.
-        return False
-
-
-def _check_seconds(_: object, field: "attrs.Attribute[float]", seconds: float | None) -> None:
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise ValueError(f"{field.name} is a number of seconds above 0, or None for no limit.")
-
-
-def _as_headers(fields: Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]]) -> Headers:
-    return fields if isinstance(fields, Headers) else Headers(fields)
+def _check_limit(_: object, field: "attrs.Attribute[float]", seconds: float | None) -> None:
+    problem = None if seconds is None else seconds_problem(field.name, seconds)
+    if problem:
+        raise problem
 
 
 @attrs.frozen
 class Timeouts:
     """How long one attempt may wait, in seconds; None is for ever, up to the deadline."""
 
-    connect: float | None = attrs.field(default=10.0, validator=_check_seconds)
-    """For a connection: name look-up, TCP and TLS, one address after the other."""
+    connect: float | None = attrs.field(default=10.0, validator=_check_limit)
+    """For a connection: name look-up, TCP and TLS of all addresses together."""
 
-    read: float | None = attrs.field(default=30.0, validator=_check_seconds)
+    read: float | None = attrs.field(default=30.0, validator=_check_limit)
     """For the next bytes of the answer."""
 
 
-@attrs.frozen
-class Request:
-    """What a transport sends: plain values, complete, and good to be sent again."""
+_TIMEOUTS: Final = Timeouts()
 
-    method: str = attrs.field(validator=_check_method)
+
+@attrs.frozen(init=False)
+class Request:
+    """What a transport sends: plain values, complete, and good to be sent again.
+
+    Raises:
+        TypeError: The body is no bytes, or a header field is no string.
+        ValueError: A part is not what it should be. No message and no frame shows what a header
+            field, a query or a body holds.
+    """
+
+    method: str
     """The method, in capital letters."""
 
-    url: str = attrs.field(validator=_check_url, repr=lambda url: repr(without_query(url)))
+    url: str = attrs.field(repr=lambda url: repr(without_query(url)))
     """The absolute URL, percent-encoded already: it goes over the wire exactly as it stands."""
 
-    headers: Headers = attrs.field(factory=Headers, converter=_as_headers)
+    headers: Headers
     """The header fields, credentials among them; a transport adds only what its protocol needs."""
 
     body: bytes | None = attrs.field(
-        default=None,
-        validator=attrs.validators.optional(attrs.validators.instance_of(bytes)),
-        repr=lambda body: f"<{len(body)} bytes>" if body is not None else "None",
+        repr=lambda body: f"<{len(body)} bytes>" if body is not None else "None"
     )
     """The whole body, so that the request can always be sent again."""
 
-    timeouts: Timeouts = attrs.field(factory=Timeouts, kw_only=True, repr=False, eq=False)
+    timeouts: Timeouts = attrs.field(repr=False, eq=False)
     """The limits of this attempt."""
 
-    deadline: float = attrs.field(default=math.inf, kw_only=True, repr=False, eq=False)
+    deadline: float = attrs.field(repr=False, eq=False)
     """When the attempt must have ended, on the clock of `anyio.current_time()`."""
 
-    max_body: int = attrs.field(
-        default=MAX_BODY, kw_only=True, repr=False, validator=attrs.validators.ge(0)
-    )
+    max_body: int = attrs.field(repr=False)
     """Bytes of the decoded answer's body that are accepted."""
 
-    idempotent: bool = attrs.field(kw_only=True, repr=False)
-    """May it be sent again when the server could have seen it? By its method (RFC 9110, 9.2.2)."""
+    idempotent: bool = attrs.field(repr=False)
+    """May it be sent again when the server could have seen it? By its method unless given."""
 
-    @idempotent.default
-    def _by_method(self) -> bool:
-        return self.method in {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Fields = (),
+        body: bytes | None = None,
+        *,
+        timeouts: Timeouts = _TIMEOUTS,
+        deadline: float = math.inf,
+        max_body: int = MAX_BODY,
+        idempotent: bool | None = None,
+    ) -> None:
+        fields = checked_fields(headers)
+        problem = (
+            method_problem(method)
+            or url_problem(url)
+            or (fields if isinstance(fields, Exception) else None)
+            or (None if body is None else body_problem(body))
+            or number_problem("deadline", deadline, float, -math.inf)
+            or number_problem("max_body", max_body, int, 0)
+        )
+        if problem:
+            del method, url, headers, body
+            raise problem
+        assert not isinstance(fields, Exception)
+        kept = headers if isinstance(headers, Headers) else Headers(fields)
+        safe = method in _IDEMPOTENT if idempotent is None else idempotent
+        self.__attrs_init__(method, url, kept, body, timeouts, deadline, max_body, safe)
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class Response:
-    """What came back, whole: whatever its status, the server has answered."""
+    """What came back, whole: whatever its status, the server has answered.
+
+    Raises:
+        TypeError: The body is no bytes, or a header field is no string.
+        ValueError: A part is not what it should be. No message and no frame shows what a header
+            field or a body holds.
+    """
 
     status: int
     """The status code."""
 
-    headers: Headers = attrs.field(factory=Headers, converter=_as_headers)
+    headers: Headers
     """The header fields; one that came twice is there twice."""
 
-    body: bytes = attrs.field(
-        default=b"",
-        validator=attrs.validators.instance_of(bytes),
-        repr=lambda body: f"<{len(body)} bytes>",
-    )
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     """The decoded body, complete."""
 
-    elapsed: float = attrs.field(default=0.0, kw_only=True, eq=False, repr="{:.3f}".format)
+    elapsed: float = attrs.field(eq=False, repr="{:.3f}".format)
     """Seconds from the call to the last byte."""
 
-    source: Source = attrs.field(default="network", kw_only=True)
+    source: Source
     """Where it came from."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: Fields = (),
+        body: bytes = b"",
+        *,
+        elapsed: float = 0.0,
+        source: Source = "network",
+    ) -> None:
+        fields = checked_fields(headers)
+        problem = (
+            number_problem("status", status, int, 0)
+            or (fields if isinstance(fields, Exception) else None)
+            or body_problem(body)
+        )
+        if problem:
+            del headers, body
+            raise problem
+        assert not isinstance(fields, Exception)
+        kept = headers if isinstance(headers, Headers) else Headers(fields)
+        self.__attrs_init__(status, kept, body, elapsed, source)
 
 
 @runtime_checkable
@@ -156,7 +190,10 @@ class Transport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Free what the transport holds. A second call does nothing; a `send` after it fails."""
+        """Free what the transport holds. A second call does nothing; a `send` after it fails.
+
+        What is under way ends at once with `TransportClosedError`.
+        """
         ...
 
 
@@ -177,9 +214,3 @@ async def within_deadline(request: Request, answer: Awaitable[_T]) -> _T:
         phase="headers",
         maybe_sent=True,
     )
-
-
-def without_query(url: str) -> str:
-    """A URL as it may be printed: a query can hold a code or a token."""
-    path, mark, _ = url.partition("?")
-    return f"{path}?..." if mark else path

@@ -1,7 +1,8 @@
 """HTTP fields as a value: case-insensitive, several values a name, and safe to print.
 
 A repr shows the values of the fields on an allow-list and only the names of all others: a
-deny-list forgets the one field that somebody invents next.
+deny-list forgets the one field that somebody invents next. What is wrong with a field is found by
+functions that return it, so that no frame of an exception holds a plain value.
 """
 
 import re
@@ -12,6 +13,9 @@ from transports._secret import Secret
 
 FieldValue: TypeAlias = str | Secret
 """The value of a header field. A secret one is wrapped, so that no traceback can show it."""
+
+Fields: TypeAlias = Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]]
+"""A mapping, or pairs where a name may come more than once."""
 
 # What tells an operator something and can hold no credential.
 _SHOWN: Final = frozenset(
@@ -48,22 +52,21 @@ class Headers(Mapping[str, str]):
         fields: A mapping, or pairs where a name may come more than once.
 
     Raises:
+        TypeError: A name or a value is no string.
         ValueError: A name is no token, or a value holds a line break or another control
             character. The message names the field, never the value.
     """
 
     __slots__ = ("_by_name", "_fields")
 
-    def __init__(
-        self, fields: Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]] = ()
-    ) -> None:
-        self._fields = _pairs(fields)
+    def __init__(self, fields: Fields = ()) -> None:
+        pairs = checked_fields(fields)
         del fields
-        problem = _first_problem(self._fields)
-        if problem:
-            raise ValueError(problem)
+        if isinstance(pairs, Exception):
+            raise pairs
+        self._fields = pairs
         self._by_name: dict[str, list[Secret]] = {}
-        for name, value in self._fields:
+        for name, value in pairs:
             self._by_name.setdefault(name.lower(), []).append(value)
 
     @property
@@ -77,9 +80,13 @@ class Headers(Mapping[str, str]):
 
     def merged(self, other: Mapping[str, FieldValue]) -> "Headers":
         """These fields, with those of `other` in the place of the ones of the same name."""
-        new = Headers(other)
-        kept = (pair for pair in self._fields if pair[0] not in new)
-        return Headers((*kept, *_pairs(new)))
+        pairs = checked_fields(other)
+        del other
+        if isinstance(pairs, Exception):
+            raise pairs
+        replaced = {name.lower() for name, _ in pairs}
+        kept = (pair for pair in self._fields if pair[0].lower() not in replaced)
+        return Headers((*kept, *pairs))
 
     def __getitem__(self, name: str) -> str:
         return self._by_name[name.lower()][0].reveal()
@@ -104,33 +111,49 @@ class Headers(Mapping[str, str]):
         return f"<Headers {shown}>" if shown else "<Headers>"
 
 
-def _pairs(
-    fields: Mapping[str, FieldValue] | Iterable[tuple[str, FieldValue]],
-) -> tuple[tuple[str, Secret], ...]:
+def checked_fields(fields: Fields) -> tuple[tuple[str, Secret], ...] | Exception:
+    """The pairs with every value wrapped, or what is wrong with them."""
     if isinstance(fields, Headers):
         return fields._fields
-    pairs = fields.items() if isinstance(fields, Mapping) else fields
-    return tuple((name, _wrapped(value)) for name, value in pairs)
+    try:
+        pairs = [(name, value) for name, value in _items(fields)]
+    except (TypeError, ValueError):
+        return TypeError("Header fields are a mapping, or pairs of a name and a value.")
+    problem = next(filter(None, map(_problem, pairs)), None)
+    return problem or tuple((name, _wrapped(value)) for name, value in pairs)
+
+
+def _items(fields: Fields) -> Iterable[tuple[str, FieldValue]]:
+    return fields.items() if isinstance(fields, Mapping) else fields
 
 
 def _wrapped(value: FieldValue) -> Secret:
     # Every value is wrapped, so that a traceback through this module shows none of them.
-    if isinstance(value, str):
-        return Secret(value)
-    if isinstance(value, Secret):
-        return value
-    kind = type(value).__name__
-    del value
-    raise TypeError(f"The value of a header field must be a str, not {kind}.")
+    return value if isinstance(value, Secret) else Secret(value)
 
 
-def _first_problem(fields: tuple[tuple[str, Secret], ...]) -> str | None:
-    for name, value in fields:
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            return f"{name!r} is not the name of a header field (RFC 9110, section 5.1)."
-        if _FORBIDDEN.search(value.reveal()):
-            return f"The value of the header field {name!r} holds a character that none may hold."
+def _problem(pair: tuple[object, object]) -> Exception | None:
+    name, value = pair
+    if not isinstance(name, str):
+        return TypeError(f"The name of a header field must be a str, not {type(name).__name__}.")
+    if not _TOKEN.fullmatch(name):
+        return ValueError(
+            f"{_safe_start(name)!r} does not name a header field (RFC 9110, section 5.1)."
+        )
+    if not isinstance(value, str | Secret):
+        kind = type(value).__name__
+        return TypeError(f"The value of the header field {name!r} must be a str, not {kind}.")
+    if _FORBIDDEN.search(_wrapped(value).reveal()):
+        return ValueError(
+            f"The value of the header field {name!r} holds a character that none may hold."
+        )
     return None
+
+
+def _safe_start(name: str) -> str:
+    # Somebody has written the whole line as a name: what follows may be the credential.
+    token = _TOKEN.match(name)
+    return f"{token[0]}..." if token else "..."
 
 
 def _shown(name: str, value: Secret) -> str:

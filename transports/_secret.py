@@ -16,12 +16,20 @@ class Secret:
     """A token, password or key whose `repr` and `str` say nothing of it.
 
     Two secrets are compared in constant time. A secret refuses to be pickled: what leaves the
-    process leaves it by `reveal()`, in plain sight of who reads the code.
+    process leaves it by `reveal()`, in plain sight of who reads the code. It never changes, so its
+    copy is itself.
+
+    Raises:
+        TypeError: The value is no str. The message names its type, never the value.
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            del value
+            raise TypeError(f"A Secret wraps a str, not {kind}.")
         self._value = value
 
     def reveal(self) -> str:
@@ -44,6 +52,12 @@ class Secret:
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> "Secret":
+        return self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Secret is not pickled; use reveal() where it has to leave the process.")

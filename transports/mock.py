@@ -9,14 +9,18 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from typing import TypeAlias, final
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
 import attrs
 
-from transports._base import Request, Response, within_deadline, without_query
-from transports._errors import TransportClosedError, UnmatchedRequestError
+from transports._attempt import Attempt
+from transports._base import Request, Response
+from transports._checks import method_problem, url_problem, without_query
+from transports._errors import BodyTooLargeError, UnmatchedRequestError
 from transports._headers import FieldValue, Headers
+from transports._lifetime import Lifetime
 
 Handler: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 """Answers a request, at once or as a coroutine; what it raises is raised by `send`."""
@@ -52,14 +56,14 @@ class MockTransport:
     """Answers requests from routes and a handler, and keeps a log of them.
 
     The newest route that matches answers; where none does, the handler; where there is no handler,
-    `UnmatchedRequestError` says which routes there are. It runs on asyncio and trio and has the
-    contract of every transport: a deadline ends a request, and after `aclose` nothing is sent.
+    `UnmatchedRequestError` names the nearest route. It runs on asyncio and trio and has the
+    contract of every transport: a deadline ends a request, and so does `aclose`.
     """
 
     def __init__(self, handler: Handler | None = None) -> None:
         self._handler = handler
         self._routes: dict[tuple[str, str], Answer] = {}
-        self._closed = False
+        self._lifetime = Lifetime("mock transport")
         self.calls: list[Call] = []
         """Every request so far, in the order in which they came."""
 
@@ -71,7 +75,19 @@ class MockTransport:
             url: The absolute URL, or its path alone to match on every server. Percent-encoding
                 and query count as they stand.
             answer: A `Response`, an exception to raise, or a function that takes the request.
+
+        Raises:
+            TypeError: The answer is none of the three.
+            ValueError: No request could ever match.
         """
+        path_alone = isinstance(url, str) and url.startswith("/")
+        problem = method_problem(method) or url_problem(f"http://host{url}" if path_alone else url)
+        if problem:
+            raise problem
+        if isinstance(answer, type) or not (
+            isinstance(answer, Response | Exception) or callable(answer)
+        ):
+            raise TypeError("A route answers with a Response, an exception or a function.")
         self._routes.pop((method, url), None)
         self._routes[method, url] = answer
 
@@ -80,54 +96,88 @@ class MockTransport:
 
         Raises:
             UnmatchedRequestError: Nothing answers it.
-            ReadTimeoutError: Its deadline passed while a handler was at work.
+            TransportTimeoutError: Its deadline passed, before a handler was asked or while it was
+                at work.
+            BodyTooLargeError: The answer's body is larger than the request accepts.
             TransportClosedError: The transport is closed.
         """
-        if self._closed:
-            raise TransportClosedError(
-                "The mock transport is closed",
-                method=request.method,
-                url=request.url,
-                phase="pool",
-                maybe_sent=False,
-            )
-        call = Call(request)
+        with self._lifetime.attempt(request) as attempt:
+            return await self._logged(attempt)
+        raise self._lifetime.ending(attempt)
+
+    async def aclose(self) -> None:
+        """Close the transport and end what is under way. A second call does nothing."""
+        self._lifetime.close()
+
+    async def _logged(self, attempt: Attempt) -> Response:
+        call = Call(attempt.request)
         self.calls.append(call)
         try:
-            call.response = await within_deadline(request, self._answer(request))
+            call.response = await self._answer(attempt)
         except Exception as error:
             call.error = error
             raise
         return call.response
 
-    async def aclose(self) -> None:
-        """Close the transport: every later `send` fails. A second call does nothing."""
-        self._closed = True
-
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, attempt: Attempt) -> Response:
         await anyio.lowlevel.checkpoint()
+        attempt.headers_leave()
+        attempt.body_left()
         began = anyio.current_time()
-        answer = self._find(request)
+        answer = self._find(attempt.request)
         if isinstance(answer, Exception):
-            raise answer
-        if not isinstance(answer, Response):
-            given = answer(request)
-            answer = await given if isawaitable(given) else given
-        elapsed = anyio.current_time() - began
-        return attrs.evolve(answer, elapsed=elapsed, source="mock")
+            # One exception may be raised often: it does not carry the frames of last time.
+            raise answer.with_traceback(None)
+        given = answer if isinstance(answer, Response) else answer(attempt.request)
+        response = given if isinstance(given, Response) else await _awaited(given)
+        if len(response.body) > attempt.request.max_body:
+            raise attempt.error(BodyTooLargeError, "The body is larger than max_body", "body")
+        return attrs.evolve(response, elapsed=anyio.current_time() - began, source="mock")
 
     def _find(self, request: Request) -> Answer:
-        path = "/" + request.url.split("/", 3)[3] if request.url.count("/") > 2 else "/"
+        matching = {request.url, _path(request.url)}
         for (method, url), answer in reversed(self._routes.items()):
-            if method == request.method and url in {request.url, path}:
+            if method == request.method and url in matching:
                 return answer
         if self._handler is not None:
             return self._handler
-        raise UnmatchedRequestError(self._unmatched(request))
+        raise UnmatchedRequestError(_unmatched(request, list(self._routes)))
 
-    def _unmatched(self, request: Request) -> str:
-        known = "".join(f"\n  {method} {without_query(url)}" for method, url in self._routes)
-        return (
-            f"No route of the mock transport answers {request.method} {without_query(request.url)}."
-            f" Add one with route({request.method!r}, ...). Its routes:{known or ' none'}"
-        )
+
+async def _awaited(given: object) -> Response:
+    response = await given if isawaitable(given) else given
+    if not isinstance(response, Response):
+        raise TypeError(f"A handler gives a Response, not {type(response).__name__}.")
+    return response
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _unmatched(request: Request, routes: list[tuple[str, str]]) -> str:
+    asked = f"{request.method} {without_query(request.url)}"
+    if not routes:
+        return f"The mock transport has no routes: add one for {asked}."
+    method, url = max(routes, key=lambda route: len(_agreeing(request, *route)))
+    agreeing = _agreeing(request, method, url)
+    differing = " and ".join(part for part in _PARTS if part not in agreeing)
+    return (
+        f"No route of the mock transport answers {asked}. The nearest of {len(routes)}, "
+        f"{method} {without_query(url)}, has another {differing}. Add a route for it."
+    )
+
+
+_PARTS = ("method", "server", "path", "query")
+
+
+def _agreeing(request: Request, method: str, url: str) -> set[str]:
+    asked, known = urlsplit(request.url), urlsplit(url)
+    same = (
+        method == request.method,
+        not known.netloc or (known.scheme, known.netloc) == (asked.scheme, asked.netloc),
+        (known.path or "/") == (asked.path or "/"),
+        known.query == asked.query,
+    )
+    return {part for part, agrees in zip(_PARTS, same, strict=True) if agrees}
