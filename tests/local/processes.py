@@ -7,6 +7,7 @@ cost no start of an interpreter.
 
 import itertools
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -140,6 +141,17 @@ def leave(path: str, *statements: str) -> None:
     os._exit(0)
 
 
+def full(vault: str, size: str) -> None:
+    """Write until no file may grow any more, and say what is wrong then."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+    session = Session(Path(vault), None, 5)
+    try:
+        while True:
+            session.run(partial(put_connection, owner=OWNER, grant=Grant("slack", "t" * 1000)))
+    except VaultError as error:
+        print(type(error).__name__, error)
+
+
 def in_child(work: Callable[[], None]) -> int:
     child = os.fork()
     if not child:
@@ -182,7 +194,7 @@ def opens(path: Path) -> None:
     assert key.stat().st_nlink == path.stat().st_nlink == 1, "a second name is left"
 
 
-ROLES = {role.__name__: role for role in (keys, race, die_writing, fork, leave, die_creating)}
+ROLES = {role.__name__: role for role in (keys, race, die_writing, fork, full, leave, die_creating)}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](*sys.argv[2:])

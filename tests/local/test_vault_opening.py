@@ -19,6 +19,9 @@ from connectors.local._errors import (
 from connectors.local._places import key_file
 from connectors.local._vault import Vault
 from tests.local.vaults import KEY, OTHER_KEY, OWNER, TOKEN, answer, database, digest, grant, python
+from tests.loops import REAL, on
+
+pytestmark = on(REAL)
 
 
 async def filled(path: Path) -> None:
@@ -164,7 +167,8 @@ def wrong_key_with_a_log(path: Path) -> None:
         (overwritten, VaultDamagedError, "damaged"),
         (overwritten_tables, VaultDamagedError, "damaged"),
         (text, VaultDamagedError, "damaged or not a vault"),
-        (sql("DROP TABLE sealing_keys"), VaultDamagedError, "damaged"),
+        (sql("PRAGMA user_version = 0"), VaultDamagedError, "already exists"),
+        (sql("DROP TABLE sealing_keys"), VaultDamagedError, "no such table"),
         (sql("DELETE FROM sealing_keys"), VaultDamagedError, "lost"),
         (sql("UPDATE sealing_keys SET check_ct = 'x'"), VaultDamagedError, "check of key"),
     ],

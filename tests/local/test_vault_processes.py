@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anyio
+import pytest
 
 from connectors.local._records import Owner, StoredConnection
 from connectors.local._vault import Vault
@@ -51,6 +52,15 @@ def test_a_process_that_is_killed_at_any_line_of_making_a_vault_leaves_none_or_a
     said = answer(python("die_creating", tmp_path))
     assert said.startswith("opened after each of")
     assert int(said.split()[4]) > 80
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 50_000])
+def test_a_full_disk_is_told_and_spoils_nothing(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "vault.db"
+    assert answer(python("full", path, size)).startswith(f"VaultStorageError {path}: ")
+    found = anyio.run(read, path)
+    # Only the largest has room for a connection.
+    assert (found is not None) == (size == 50_000)
 
 
 def test_a_forked_child_is_told_to_make_a_vault_of_its_own(tmp_path: Path) -> None:
