@@ -18,12 +18,12 @@ from connectors.local._vault import Vault
 from transports import (
     BodyTooLargeError,
     ForkedProcessError,
-    ReadTimeoutError,
     Request,
     Response,
     Secret,
+    TransportClosedError,
+    within_deadline,
 )
-from transports._lifetime import Lifetime
 
 
 @final
@@ -40,7 +40,8 @@ class InProcessTransport:
         self._vault = vault if isinstance(vault, Vault) else Vault(vault)
         self._owns_vault = vault is not self._vault
         self._backend = LocalBackend(self._vault, authority)
-        self._lifetime = Lifetime("in-process transport")
+        self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
+        self._closed = False
         self._process: int | None = None
 
     async def send(self, request: Request, /) -> Response:
@@ -52,27 +53,28 @@ class InProcessTransport:
             ReadTimeoutError: The deadline passed.
             TransportClosedError: It is closed, or was closed meanwhile.
 
-        Cancelled, or at the deadline, it ends when the vault has finished what it had begun: a read
-        takes a moment, a write is done or not done.
+        Cancelled, at the deadline or when it is closed, it ends at once, unless the vault has begun
+        with it: that is finished, and its answer given all the same. A read takes a moment, a write
+        at most the vault's `busy_timeout`.
         """
-        self._check_process(request)
-        with self._lifetime.attempt(request):
-            return await self._answer(request)
-        if self._lifetime.closed:
-            raise self._lifetime.error(request, phase="headers", maybe_sent=True)
-        raise ReadTimeoutError(
-            "The deadline passed before the answer was complete",
-            method=request.method,
-            url=request.url,
-            phase="headers",
-            maybe_sent=True,
-        )
+        self._check_usable(request)
+        with anyio.CancelScope() as scope:
+            self._under_way[scope] = ended = anyio.Event()
+            try:
+                return await within_deadline(request, self._answer(request))
+            finally:
+                del self._under_way[scope]
+                ended.set()
+        raise _closed(request, maybe_sent=True)
 
     async def aclose(self) -> None:
         """End what is under way, then close the vault if it was opened here. It may be repeated."""
-        self._lifetime.close()
+        self._closed = True
         try:
-            await self._lifetime.ended()
+            for scope in self._under_way:
+                scope.cancel()
+            for ended in tuple(self._under_way.values()):
+                await ended.wait()
         finally:
             if self._owns_vault:
                 await self._vault.aclose()
@@ -91,7 +93,9 @@ class InProcessTransport:
         elapsed = anyio.current_time() - began
         return attrs.evolve(response, elapsed=elapsed, source="local")
 
-    def _check_process(self, request: Request) -> None:
+    def _check_usable(self, request: Request) -> None:
+        if self._closed:
+            raise _closed(request, maybe_sent=False)
         if self._process not in {None, os.getpid()}:
             raise ForkedProcessError(
                 "The in-process transport was used before a fork: make a new client in the child",
@@ -103,8 +107,18 @@ class InProcessTransport:
         self._process = os.getpid()
 
     def __repr__(self) -> str:
-        state = "closed" if self._lifetime.closed else "open"
+        state = "closed" if self._closed else "open"
         return f"<InProcessTransport to {self._backend!r}, {state}>"
+
+
+def _closed(request: Request, *, maybe_sent: bool) -> TransportClosedError:
+    return TransportClosedError(
+        "The in-process transport is closed: make a new client",
+        method=request.method,
+        url=request.url,
+        phase="headers" if maybe_sent else "pool",
+        maybe_sent=maybe_sent,
+    )
 
 
 @attrs.frozen(eq=False)
