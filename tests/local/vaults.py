@@ -21,6 +21,9 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 OTHER_KEY = "_____________________________________________v8"[-43:]
 OWNER = Owner.app("app-1", "slack")
 
+DYING = frozenset({"die_creating", "die_writing", "full", "leave"})
+"""Roles of `tests.local.processes` that kill themselves or their children, or fill the disk."""
+
 
 def grant(token: str = TOKEN, **values: object) -> Grant:
     config = {"developer_token": CONFIG_VALUE}
@@ -46,12 +49,15 @@ def database(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def python(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
+def python(role: str, *arguments: object, **variables: str) -> "subprocess.Popen[str]":
     """Another process that runs `tests.local.processes`; talks over its standard streams."""
+    # The record of what a process covered is torn when it dies.
+    unmeasured = [name for name in os.environ if role in DYING and "COVERAGE" in name]
+    inherited = {name: os.environ[name] for name in os.environ if name not in unmeasured}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.local.processes", *map(str, arguments)],
+        [sys.executable, "-m", "tests.local.processes", role, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, **variables},
+        env={**inherited, **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
