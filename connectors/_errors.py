@@ -5,16 +5,14 @@ facts in attributes, and nothing that would be wrong to show. What a server wrot
 after `connectors._redaction` has been over it.
 """
 
-import re
+from copy import deepcopy
 from typing import ClassVar, Final, TypeAlias
 
+from connectors._printable import printable
 from transports import TransportError
 
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 """What JSON can hold."""
-
-# A server's words are printed on terminals: its control characters are not.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class ConnectorsError(Exception):
@@ -31,9 +29,6 @@ class ConnectorsError(Exception):
 
     code: str | None
     """The service's name for the error, such as `NOT_FOUND`, for a program to compare."""
-
-    data: Json
-    """The body of the answer as JSON, without the secrets in it; None when it is no JSON."""
 
     request_id: str | None
     """The id of the call, the same over all its attempts and in every log event of it."""
@@ -63,21 +58,29 @@ class ConnectorsError(Exception):
         self.message = message
         self.status = status
         self.code = code
-        self.data = data
+        self._data = data
         self.request_id = request_id
         self.method = method
-        self.url = url
+        self.url = url and url.partition("?")[0]
         self.retry_after = retry_after
+
+    @property
+    def data(self) -> Json:
+        """The body of the answer as JSON, without the secrets in it; None when it is no JSON.
+
+        Whoever asks gets a copy: callers that waited for one answer share what is behind it.
+        """
+        return deepcopy(self._data)
 
     def __str__(self) -> str:
         facts = ", ".join(filter(None, self._facts()))
         told = f"{self.message} ({facts})" if facts else self.message
-        return _CONTROL.sub(_escaped, f"{told}. {self.hint}" if self.hint else told)
+        return printable(f"{told.rstrip('.')}. {self.hint}" if self.hint else told)
 
     def _facts(self) -> tuple[str, ...]:
         answered = f"{self.status or ''} {self.code or ''}".strip()
         asked = f"{self.method} {self.url}" if self.method else ""
-        wait = "" if self.retry_after is None else f"retry after {self.retry_after:g} s"
+        wait = "" if self.retry_after is None else f"retry after {self.retry_after:.15g} s"
         return answered, asked, wait
 
     def to_dict(self) -> dict[str, Json]:
@@ -97,7 +100,11 @@ class ConnectorsError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # The default would call the class with the message alone and forget the cause.
         cause = self.__cause__ if isinstance(self.__cause__, _PICKLED_CAUSES) else None
-        return _rebuilt, (type(self), self.args, cause), self.__dict__
+        state = self.__dict__.copy()
+        if "__notes__" in state:
+            # `add_note` grows the list in place, and a copy has notes of its own.
+            state["__notes__"] = [*state["__notes__"]]
+        return _rebuilt, (type(self), self.args, cause), state
 
 
 _PICKLED_CAUSES: Final = (ConnectorsError, TransportError)
@@ -108,12 +115,9 @@ def _rebuilt(
 ) -> ConnectorsError:
     error = kind.__new__(kind)
     error.args = args
-    error.__cause__ = cause
+    if cause is not None:  # To set a cause, even none, hides the context.
+        error.__cause__ = cause
     return error
-
-
-def _escaped(character: re.Match[str]) -> str:
-    return f"\\x{ord(character[0]):02x}"
 
 
 class ServiceError(ConnectorsError):

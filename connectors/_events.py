@@ -10,6 +10,8 @@ import logging
 import sys
 from typing import Final, Literal, TypeAlias
 
+from connectors._printable import printable
+
 Level: TypeAlias = Literal["debug", "info", "warning"]
 
 _LEVELS: Final[dict[Level, int]] = {
@@ -25,17 +27,24 @@ def emit(level: Level, event: str, **facts: object) -> None:
     # Who has not imported structlog can't have configured it.
     structlog = sys.modules.get("structlog")
     if structlog is not None and structlog.is_configured():
-        getattr(structlog.get_logger("connectors"), level)(event, **facts)
+        logger = structlog.get_logger("connectors").bind()
+        if hasattr(type(logger), "sync_bl"):
+            # The methods of an AsyncBoundLogger are coroutines; beneath it is one that writes now.
+            logger = logger.sync_bl
+        getattr(logger, level)(event, **_shown(facts))
     elif _LOGGER.isEnabledFor(_LEVELS[level]):
-        _LOGGER.log(_LEVELS[level], "%s", _rendered(event, facts))
+        _LOGGER.log(_LEVELS[level], "%s", _rendered(event, _shown(facts)))
+
+
+def _shown(facts: dict[str, object]) -> dict[str, object]:
+    # A code is what a server wrote.
+    return {
+        name: printable(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+    }
 
 
 def _rendered(event: str, facts: dict[str, object]) -> str:
     from structlog.processors import LogfmtRenderer  # noqa: PLC0415 - heavy, and rarely needed.
 
-    shown = {name: _one_line(fact) for name, fact in facts.items() if fact is not None}
-    return str(LogfmtRenderer(key_order=["event"])(None, "", {"event": event, **shown}))
-
-
-def _one_line(fact: object) -> object:
-    return fact if isinstance(fact, int | float) else str(fact).replace("\n", " ")
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    return str(LogfmtRenderer(key_order=["event"])(None, "", {"event": event, **known}))

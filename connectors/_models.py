@@ -1,14 +1,18 @@
 """What the calls of a client return: frozen values, safe to print, log and share.
 
-One value may be handed to thousands of callers at once, so nothing in it can be changed. Where the
-protocol's name for a field differs from ours, `connectors._wire` knows.
+One connection may be handed to thousands of callers at once, so nothing in it can be changed, and
+it holds its token as a `Secret`: neither a repr, nor a traceback through this module, nor
+`attrs.asdict` has it in plain sight. Where the protocol's name for a field differs from ours,
+`connectors._wire` knows.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, final
 
 import attrs
+
+from transports import Secret
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 """The methods that `call_api` can send."""
@@ -17,11 +21,12 @@ Phase: TypeAlias = Literal["not_sent", "responded", "timed_out", "sent_unconfirm
 """How far a call of `call_api` came; only `not_sent` proves that it was not executed."""
 
 QueryScalar: TypeAlias = str | int | float | bool
-QueryValue: TypeAlias = QueryScalar | list[str] | list[int] | list[float] | list[bool]
-"""A value of a query; a list comes as the same name several times."""
+"""A value of a query; several of them are the same name several times."""
 
 
 def _as_read_only(values: Mapping[str, str]) -> Mapping[str, str]:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"A mapping of str to str is needed, not {type(values).__name__}.")
     return MappingProxyType(dict(values))
 
 
@@ -29,12 +34,22 @@ def _names_only(values: Mapping[str, str] | None) -> str:
     return "None" if values is None else f"{{{', '.join(f'{name!r}: ...' for name in values)}}}"
 
 
-@attrs.frozen
+@final
+@attrs.frozen(init=False)
 class Connection:
-    """An access token for an external service, and what else is needed to call it."""
+    """An access token for an external service, and what else is needed to call it.
 
-    access_token: str = attrs.field(repr=False)
-    """The OAuth access token; in no repr and no log. Good when it is handed out."""
+    Args:
+        access_token: The OAuth access token.
+        connection_config: Values of this connection; None where the integration has none.
+        integration_type: The type of integration.
+
+    Raises:
+        TypeError: The token is no string, or the configuration no mapping; the message holds
+            neither.
+    """
+
+    _access_token: Secret = attrs.field(repr=False)
 
     connection_config: Mapping[str, str] | None = attrs.field(
         default=None,
@@ -47,12 +62,33 @@ class Connection:
     integration_type: str | None = None
     """The type of integration, as the service names it."""
 
+    def __init__(
+        self,
+        access_token: str | Secret,
+        connection_config: Mapping[str, str] | None = None,
+        integration_type: str | None = None,
+    ) -> None:
+        # Nothing may raise while the token lies here: a traceback shows the arguments of a frame.
+        if isinstance(access_token, str):
+            access_token = Secret(access_token)
+        if not isinstance(access_token, Secret):
+            kind = type(access_token).__name__
+            del access_token
+            raise TypeError(f"access_token must be a str, not {kind}.")
+        self.__attrs_init__(access_token, connection_config, integration_type)
+
+    @property
+    def access_token(self) -> str:
+        """The OAuth access token; in no repr and no log. Good when it is handed out."""
+        return self._access_token.reveal()
+
     def __reduce__(self) -> tuple[object, ...]:
-        # A mapping proxy can't be pickled or copied; a dict can.
+        # A mapping proxy can't be pickled or copied, a dict can; nor can a Secret.
         config = None if self.connection_config is None else dict(self.connection_config)
         return Connection, (self.access_token, config, self.integration_type)
 
 
+@final
 @attrs.frozen
 class ApiResponse:
     """How a call that the service made on the app's behalf ended, provider errors included."""
@@ -66,8 +102,8 @@ class ApiResponse:
     status: int | None = None
     """The provider's HTTP status; None when no answer was received."""
 
-    data: object = attrs.field(default=None, repr=False)
-    """The provider's answer as JSON values or text."""
+    data: object = attrs.field(default=None, repr=False, hash=False)
+    """The provider's answer as JSON values or text; nobody else has a reference to it."""
 
     data_base64: str | None = attrs.field(default=None, repr=False)
     """The provider's answer in base64, when it is neither JSON nor text."""
@@ -85,12 +121,8 @@ class ApiResponse:
 
     def __reduce__(self) -> tuple[object, ...]:
         # As for a connection: a mapping proxy can't be pickled or copied.
-        values = attrs.asdict(self, recurse=False)
-        return _rebuilt, ({**values, "headers": dict(self.headers)},)
-
-
-def _rebuilt(values: dict[str, Any]) -> ApiResponse:
-    return ApiResponse(**values)
+        values = attrs.asdict(self, recurse=False) | {"headers": dict(self.headers)}
+        return ApiResponse, tuple(values.values())
 
 
 @attrs.frozen

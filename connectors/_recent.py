@@ -1,8 +1,9 @@
 """The last connection of each request, for callers who accept one that is not new.
 
 Nothing is served from here unless a call says so: with `max_age`, how old it may be, or with
-`rejected`, which one it must not be. The oldest leave when there are too many, and what was
-fetched in one event loop is never served in another, because their clocks need not agree.
+`rejected`, which one it must not be. When there are too many, those leave that were not asked for
+the longest, and what was fetched in one event loop is never served in another, because their
+clocks need not agree.
 """
 
 import weakref
@@ -47,16 +48,10 @@ class Recent:
     ) -> Connection | None:
         """A connection that the caller accepts, or None when one has to be fetched."""
         entry = self._entries.get(key)
-        if entry is None or entry.loop() is not _loop():
+        if entry is None or not _is_accepted(entry, max_age, rejected):
             return None
-        if rejected is not None and entry.connection.access_token == rejected.access_token:
-            return None
-        if max_age is not None:
-            fresh = anyio.current_time() - entry.fetched_at < max_age
-            return entry.connection if fresh else None
-        # Without a limit only a rejected one is replaced: by the one that somebody who was
-        # rejected earlier has fetched since.
-        return entry.connection if rejected is not None else None
+        self._entries.move_to_end(key)
+        return entry.connection
 
     def clear(self) -> None:
         """Forget everything."""
@@ -64,6 +59,18 @@ class Recent:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _is_accepted(entry: _Entry, max_age: float | None, rejected: Connection | None) -> bool:
+    if entry.loop() is not _loop():
+        return False
+    if rejected is not None and entry.connection.access_token == rejected.access_token:
+        return False
+    if max_age is not None:
+        return anyio.current_time() - entry.fetched_at < max_age
+    # Without a limit only a rejected one is replaced: by the one that somebody who was rejected
+    # earlier has fetched since.
+    return rejected is not None
 
 
 def _loop() -> object:

@@ -13,10 +13,9 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import Final, TypeAlias, final
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ import anyio
 import attrs
 
 from connectors._events import emit
-from transports import Request, Response, Transport, TransportError
+from transports import Headers, Request, Response, Transport, TransportError
 
 Result: TypeAlias = Response | TransportError
 """How an attempt ended."""
@@ -38,21 +37,31 @@ _BUSY: Final = frozenset({429, 503})
 _PASSING: Final = frozenset({408, 425, 500, 502, 504})
 """It may pass, and the server may have done it before it failed."""
 
-_SECONDS: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+# Far above every limit of a delay, and no number is too large for it.
+_MOST_DOUBLINGS: Final = 64
+
+
+def _some_attempts(_: object, field: "attrs.Attribute[int]", attempts: int) -> None:
+    if not isinstance(attempts, int):
+        raise TypeError(f"{field.name} must be an int, not {type(attempts).__name__}.")
+    if attempts < 1:
+        raise ValueError(f"{field.name} must be 1 or more, not {attempts}.")
 
 
 def _some_time(_: object, field: "attrs.Attribute[float]", seconds: float) -> None:
-    if not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
-        raise ValueError(f"{field.name} must be a number of seconds from 0, not {seconds!r}.")
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"{field.name} must be a number, not {type(seconds).__name__}.")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{field.name} must be a number of seconds from 0, not {seconds}.")
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How often and how patiently a request is sent again. All times are in seconds."""
 
-    attempts: int = attrs.field(
-        default=3, validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)]
-    )
+    attempts: int = attrs.field(default=3, validator=_some_attempts)
     """Attempts in all; 1 is no retry."""
 
     base_delay: float = attrs.field(default=0.25, validator=_some_time)
@@ -117,25 +126,23 @@ class Outcome:
     """Seconds that the server asked to wait."""
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+def retry_after(headers: Headers, now: float) -> float | None:
     """The seconds that a server asks to wait; what is malformed counts as not there.
 
-    Reads `retry-after-ms` and both forms of `Retry-After` (RFC 9110, section 10.2.3). A date is
-    compared with the answer's own `Date`, so that a wrong clock on this side does not matter.
+    Reads `retry-after-ms`, which is the more exact, and both forms of `Retry-After` (RFC 9110,
+    section 10.2.3). A date is compared with the answer's own `Date`, so that a wrong clock on this
+    side does not matter. Of a field that came more than once, the longest wait holds.
 
     Args:
         headers: The fields of the answer.
         now: Unix time in seconds, for an answer without `Date`.
     """
-    milliseconds = _seconds(headers.get("retry-after-ms"))
+    milliseconds = max(_numbers(headers, "retry-after-ms"), default=None)
     if milliseconds is not None:
         return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _seconds(value)
-    if seconds is not None:
-        return seconds
-    until, since = _unix_time(value), _unix_time(headers.get("date"))
-    return None if until is None else max(0.0, until - (now if since is None else since))
+    since = next(_unix_times(headers, "date"), now)
+    waits = (max(0.0, until - since) for until in _unix_times(headers, "retry-after"))
+    return max((*_numbers(headers, "retry-after"), *waits), default=None)
 
 
 def next_delay(
@@ -162,7 +169,7 @@ def next_delay(
     if attempt >= policy.attempts or not _may_repeat(request, result):
         return None
     base = policy.busy_delay if _status(result) in _BUSY else policy.base_delay
-    delay = chance() * min(policy.max_delay, base * 2 ** (attempt - 1))
+    delay = chance() * min(policy.max_delay, base * 2 ** min(attempt - 1, _MOST_DOUBLINGS))
     if asked is not None:
         if asked > policy.max_retry_after:
             return None
@@ -184,13 +191,16 @@ async def send_with_retries(
     which ends an attempt or a sleep at once.
     """
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
-    for attempt in count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         result = await _attempt(transport, request)
-        asked = retry_after(result.headers, time.time()) if isinstance(result, Response) else None
-        left = request.deadline - anyio.current_time()
         _report(request, result, attempt=attempt, request_id=request_id)
         if _status(result) // 100 == 2:  # noqa: PLR2004 - the family of successes.
             budget.earn(origin)
+            return Outcome(result, attempt, None)
+        asked = retry_after(result.headers, time.time()) if isinstance(result, Response) else None
+        left = request.deadline - anyio.current_time()
         delay = next_delay(
             policy, request, result, attempt=attempt, asked=asked, left=left, chance=random.random
         )
@@ -198,7 +208,6 @@ async def send_with_retries(
             return Outcome(result, attempt, asked)
         _announce(request, result, attempt=attempt, request_id=request_id, delay=delay)
         await anyio.sleep(delay)
-    raise AssertionError  # pragma: no cover - count() does not end.
 
 
 async def _attempt(transport: Transport, request: Request) -> Result:
@@ -243,19 +252,18 @@ def _facts(request: Request, result: Result, attempt: int, request_id: str) -> d
     }
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None or not _SECONDS.fullmatch(text.strip()):
-        return None
-    seconds = float(text)
-    return seconds if math.isfinite(seconds) else None
+def _numbers(headers: Headers, name: str) -> Iterator[float]:
+    for value in headers.get_all(name):
+        number = float(value) if _NUMBER.fullmatch(value.strip()) else math.inf
+        if number < math.inf:
+            yield number
 
 
-def _unix_time(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        date = parsedate_to_datetime(text)
-        # Every date in HTTP is in UTC (RFC 9110, section 5.6.7), even one that forgets to say so.
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError, IndexError, TypeError):
-        return None
+def _unix_times(headers: Headers, name: str) -> Iterator[float]:
+    for value in headers.get_all(name):
+        try:
+            date = parsedate_to_datetime(value)
+            # Every date in HTTP is in UTC (RFC 9110, 5.6.7), even one that forgets to say so.
+            yield (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
