@@ -12,7 +12,7 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 import anyio
 import anyio.lowlevel
@@ -23,7 +23,8 @@ HERD = 10_000
 SOLO = 2_000
 ROUNDS = 15
 
-Run = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[int]]
+Fetch = Callable[[], Coroutine[object, object, int]]
+Run = Callable[[str, Fetch], Coroutine[object, object, int]]
 
 
 class BareEvent:
@@ -33,7 +34,7 @@ class BareEvent:
         self._done: anyio.Event | None = None
         self._value = 0
 
-    async def run(self, _key: str, fetch: Callable[[], Awaitable[int]]) -> int:
+    async def run(self, _key: str, fetch: Fetch) -> int:
         if self._done is None:
             self._done = done = anyio.Event()
             try:
@@ -55,10 +56,10 @@ class ByHand:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[int]] = {}
 
-    async def run(self, key: str, fetch: Callable[[], Awaitable[int]]) -> int:
+    async def run(self, key: str, fetch: Fetch) -> int:
         task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[key] = asyncio.ensure_future(fetch())  # type: ignore[arg-type]
+            task = self._tasks[key] = asyncio.create_task(fetch())
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
         return await asyncio.shield(task)
 
@@ -66,6 +67,11 @@ class ByHand:
 async def _soon() -> int:
     await anyio.lowlevel.checkpoint()
     return 1
+
+
+async def _never() -> int:
+    await anyio.sleep_forever()
+    return 0
 
 
 async def solo(run: Run) -> int:
@@ -84,7 +90,7 @@ async def herd(run: Run) -> int:
 async def cancelled(run: Run) -> int:
     async with anyio.create_task_group() as tasks:
         for _ in range(HERD):
-            tasks.start_soon(run, "key", anyio.sleep_forever)
+            tasks.start_soon(run, "key", _never)
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     return HERD
