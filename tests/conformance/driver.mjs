@@ -8,13 +8,13 @@
 // request) is given. The process ends when its input does.
 
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 // An import is resolved from where the importing file lies, and the packages lie elsewhere.
 const modules = process.env.BASE44_CONFORMANCE_NODE_MODULES;
-const beside = createRequire(join(modules, "..", "driver.mjs"));
+const beside = createRequire(resolve(modules, "..", "driver.mjs"));
 const sdk = await import(pathToFileURL(beside.resolve("@base44/sdk")));
 
 function clientOf({ client, request }) {
