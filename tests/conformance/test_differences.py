@@ -100,7 +100,7 @@ async def test_words_that_are_no_text_are_a_message_there_and_none_here(
     mine = await ours(CALLS["get_connection"], settings)
     assert isinstance(theirs, Failure)
     assert isinstance(mine, Failure)
-    assert mine.message == "The service answered with 422 Unprocessable Entity"
+    assert mine.message.startswith("The service answered with 422")
     assert theirs.message != mine.message
     # Nothing is lost: the words are in the data of both.
     assert attrs.evolve(mine, message=theirs.message) == theirs
