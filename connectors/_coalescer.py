@@ -22,15 +22,13 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from anyio.lowlevel import current_token
-
 from connectors._flight import (
     FetchCancelledError,
     Flight,
     enclosing_flight,
-    let_cancellation_in,
     unwound,
 )
+from connectors._loops import current_loop, let_cancellation_in
 
 __all__ = ["Coalescer", "CoalescerClosedError", "FetchCancelledError", "ReentrantFetchError"]
 
@@ -103,17 +101,18 @@ class Coalescer(Generic[K, V]):
             ReentrantFetchError: This call is part of a fetch that the fetch for `key` waits for.
             FetchCancelledError: Somebody cancelled the fetch itself, and not its callers.
         """
-        loop = current_token().native_token
+        loop = current_loop()
         await let_cancellation_in(loop)
         if self._closed:
             raise CoalescerClosedError
-        outer = enclosing_flight()
-        flight = self._flights.get((id(loop), key))
-        if flight is None:
-            flight = self._start(loop, key, fetch)
-        else:
-            _join(flight, outer, on_join)
+        flight, outer = self._flights.get((id(loop), key)), enclosing_flight()
         try:
+            if flight is None:
+                flight = self._start(loop, key, fetch)
+            elif outer is not None and flight.leads_to(outer):
+                raise ReentrantFetchError
+            elif on_join is not None:
+                on_join()
             if outer is None:
                 await self._wait(flight)
             else:
@@ -121,8 +120,9 @@ class Coalescer(Generic[K, V]):
                     await self._wait(flight)
             return flight.outcome()
         finally:
-            # This frame lies on the error's traceback, where it would keep the outcome alive.
-            del flight
+            # This frame lies on the traceback of what it raises. A flight left in it would hold
+            # the outcome, and `outer` may come to hold this very error: a cycle.
+            flight = outer = None
 
     async def aclose(self) -> None:
         """Cancel all fetches, wait until they have unwound, and start none any more.
@@ -136,7 +136,7 @@ class Coalescer(Generic[K, V]):
         self._closed = True
         for flight in _alive(self._flights):
             self._abandon(flight, CoalescerClosedError())
-        loop, outer = current_token().native_token, enclosing_flight()
+        loop, outer = current_loop(), enclosing_flight()
         mine = [flight for flight in _alive(self._abandoned) if flight.loop is loop]
         if outer is None:
             await unwound(mine)
@@ -178,15 +178,6 @@ class Coalescer(Generic[K, V]):
                     with suppress(asyncio.CancelledError):  # The first one is raised below.
                         await unwound([flight])
             raise
-
-
-def _join(
-    flight: Flight[Any], outer: Flight[Any] | None, on_join: Callable[[], None] | None
-) -> None:
-    if outer is not None and flight.leads_to(outer):
-        raise ReentrantFetchError
-    if on_join is not None:
-        on_join()
 
 
 def _alive(flights: WeakValueDictionary[Any, Flight[V]]) -> list[Flight[V]]:

@@ -7,26 +7,22 @@ Rules that hold inside:
 - The first verdict stands: what a fetch returns after it was cancelled is nobody's outcome.
 - Whoever runs in a fetch's context, however deep, can be told from outside by `enclosing_flight`.
   The context holds the flight weakly, for contexts live on in timers and background tasks.
-- What differs between asyncio and trio stands in the functions at the end. Trio is imported only
-  where it runs already.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import ReferenceType, ref
 
 import anyio
-from anyio.lowlevel import checkpoint, current_token
 
 from connectors._copying import raise_copy
+from connectors._loops import call_soon, is_running, spawn
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    import trio
 
 V = TypeVar("V")
 
@@ -92,15 +88,16 @@ class Flight(Generic[V]):
     def start(self, fetch: Callable[[], Awaitable[V]]) -> None:
         """Begin the fetch in a copy of the current context."""
         # asyncio's loops hold their tasks weakly.
-        self._task = _spawn(self.loop, lambda: self._fly(fetch), self._ensure_landed)
+        self._task = spawn(self.loop, lambda: self._fly(fetch), self._ensure_landed)
 
     def cancel(self, error: Exception) -> None:
         """Cancel the fetch, from whatever thread; those who still wait for it raise `error`."""
-        self._fail(error)
-        if _is_running(self.loop):
+        if self._error is None:
+            self._error = error
+        if is_running(self.loop):
             self._scope.cancel()
         else:
-            _call_soon(self.loop, self._scope.cancel)
+            call_soon(self.loop, self._scope.cancel)
 
     def outcome(self) -> V:
         """Return what the fetch returned, or raise a copy of what it raised."""
@@ -143,9 +140,9 @@ class Flight(Generic[V]):
                 with self._scope:
                     self._value = await fetch()
         except BaseException as error:
-            if isinstance(error, GeneratorExit) and not _is_running(self.loop):
-                # The loop was dropped, and with it all who waited: there is nobody to wake.
-                raise
+            if not is_running(self.loop):
+                # The loop was dropped half-way, and with it all who waited: nobody is to be woken.
+                return
             self._fail(error)
         self._land()
 
@@ -200,17 +197,6 @@ async def unwound(flights: Iterable[Flight[Any]]) -> None:
         del interruption
 
 
-async def let_cancellation_in(loop: object) -> None:
-    """Raise a cancellation that was asked for already; otherwise return without a pause."""
-    if isinstance(loop, asyncio.AbstractEventLoop):
-        task = asyncio.current_task()
-        # Requested, maybe not yet delivered: `Task.cancel` waits for the next pause.
-        if task is not None and task.cancelling():
-            await asyncio.sleep(0)
-    while anyio.current_effective_deadline() <= anyio.current_time():
-        await checkpoint()
-
-
 def _for_callers(error: BaseException) -> BaseException:
     """What a fetch's error is to callers whom nobody has cancelled."""
     cancelled = anyio.get_cancelled_exc_class()
@@ -223,40 +209,3 @@ def _for_callers(error: BaseException) -> BaseException:
         rest = FetchCancelledError()
         rest.__cause__ = error
     return rest
-
-
-def _is_running(loop: object) -> bool:
-    """Whether the current code runs in `loop`."""
-    try:
-        return current_token().native_token is loop
-    except RuntimeError:
-        return False
-
-
-def _spawn(
-    loop: object,
-    start: Callable[[], Coroutine[object, object, None]],
-    on_end: Callable[[object], None],
-) -> object:
-    """Run a coroutine in a task of its own, in a copy of the current context."""
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        import trio  # noqa: PLC0415 - it is running, so this costs nothing; elsewhere it would.
-
-        return trio.lowlevel.spawn_system_task(start, context=copy_context())
-    coroutine = start()
-    try:
-        task = loop.create_task(coroutine)
-    except BaseException:
-        coroutine.close()
-        raise
-    task.add_done_callback(on_end)
-    return task
-
-
-def _call_soon(loop: object, callback: Callable[[], None]) -> None:
-    """Call `callback` in a loop that may run in another thread, or be gone."""
-    with suppress(RuntimeError):
-        if isinstance(loop, asyncio.AbstractEventLoop):
-            loop.call_soon_threadsafe(callback)
-        else:
-            cast("trio.lowlevel.TrioToken", loop).run_sync_soon(callback)

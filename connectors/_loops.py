@@ -1,0 +1,70 @@
+"""What asyncio and trio do differently, for code that otherwise speaks anyio.
+
+A loop is named by its native token: the event loop itself on asyncio, the `TrioToken` on trio.
+Trio is imported only where it runs already.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, cast
+
+import anyio
+from anyio.lowlevel import checkpoint, current_token
+
+if TYPE_CHECKING:
+    import trio
+
+
+def current_loop() -> object:
+    """The loop that the current code runs in."""
+    return current_token().native_token
+
+
+def is_running(loop: object) -> bool:
+    """Whether the current code runs in `loop`."""
+    try:
+        return current_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def spawn(
+    loop: object,
+    start: Callable[[], Coroutine[object, object, None]],
+    on_end: Callable[[object], None],
+) -> object:
+    """Run a coroutine in a task of its own, in a copy of the current context."""
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        import trio  # noqa: PLC0415 - it is running, so this costs nothing; elsewhere it would.
+
+        return trio.lowlevel.spawn_system_task(start, context=copy_context())
+    coroutine = start()
+    try:
+        task = loop.create_task(coroutine)
+    except BaseException:
+        coroutine.close()
+        raise
+    task.add_done_callback(on_end)
+    return task
+
+
+def call_soon(loop: object, callback: Callable[[], None]) -> None:
+    """Call `callback` in a loop that may run in another thread, or be gone."""
+    with suppress(RuntimeError):
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            loop.call_soon_threadsafe(callback)
+        else:
+            cast("trio.lowlevel.TrioToken", loop).run_sync_soon(callback)
+
+
+async def let_cancellation_in(loop: object) -> None:
+    """Raise a cancellation that was asked for already; otherwise return without a pause."""
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        task = asyncio.current_task()
+        # Requested, maybe not yet delivered: `Task.cancel` waits for the next pause.
+        if task is not None and task.cancelling():
+            await asyncio.sleep(0)
+    while anyio.current_effective_deadline() <= anyio.current_time():
+        await checkpoint()
