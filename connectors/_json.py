@@ -47,11 +47,11 @@ def encode_json(value: object, name: str) -> bytes:
     encoded = _encoded(value)
     # A traceback shows what lies in a frame, and a body may hold anything.
     del value
+    if isinstance(encoded, bytes):
+        return encoded
     if isinstance(encoded, TypeError):
         raise TypeError(f"{name} must be made of JSON values: {encoded}.")
-    if isinstance(encoded, Exception):
-        raise ValueError(f"{name} cannot be sent as JSON: {encoded}.")
-    return encoded
+    raise ValueError(f"{name} cannot be sent as JSON: {encoded}.")
 
 
 def _encoded(value: object) -> bytes | Exception:

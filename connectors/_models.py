@@ -25,8 +25,6 @@ QueryScalar: TypeAlias = str | int | float | bool
 
 
 def _as_read_only(values: Mapping[str, str]) -> Mapping[str, str]:
-    if not isinstance(values, Mapping):
-        raise TypeError(f"A mapping of str to str is needed, not {type(values).__name__}.")
     return MappingProxyType(dict(values))
 
 
@@ -75,6 +73,9 @@ class Connection:
             kind = type(access_token).__name__
             del access_token
             raise TypeError(f"access_token must be a str, not {kind}.")
+        if not isinstance(connection_config, Mapping | None):
+            kind = type(connection_config).__name__
+            raise TypeError(f"connection_config must be a mapping of str to str, not {kind}.")
         self.__attrs_init__(access_token, connection_config, integration_type)
 
     @property
