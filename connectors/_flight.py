@@ -139,7 +139,7 @@ class Flight(Generic[V]):
             if not self._scope.cancel_called:
                 with self._scope:
                     self._value = await fetch()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the callers get it, whatever it is.
             if not is_running(self.loop):
                 # The loop was dropped half-way, and with it all who waited: nobody is to be woken.
                 return

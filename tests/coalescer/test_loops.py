@@ -20,7 +20,7 @@ each_loop = pytest.mark.parametrize(
 )
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     pass
 
 
@@ -30,11 +30,11 @@ async def test_a_task_that_cannot_be_made_leaves_nothing_behind() -> None:
     loop = asyncio.get_running_loop()
 
     def refuse(*args: object, **kwargs: object) -> asyncio.Future[Any]:
-        raise Refusal
+        raise RefusedError
 
     loop.set_task_factory(refuse)
     try:
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             await coalescer.run("key", fetch)
     finally:
         loop.set_task_factory(None)
@@ -72,16 +72,16 @@ async def begin(coalescer: Coalescer[str, object], fetch: Fetch) -> Coroutine[An
 def test_the_registry_keeps_no_loop_that_was_dropped() -> None:
     coalescer, fetch, loop = Coalescer[str, object](), Fetch(), asyncio.new_event_loop()
 
-    async def begin_and_stop() -> None:
-        asyncio.ensure_future(coalescer.run("key", fetch))  # noqa: RUF006 - it is to be dropped.
+    async def begin_and_stop(shared: Fetch) -> None:
+        asyncio.ensure_future(coalescer.run("key", shared))  # noqa: RUF006 - to be dropped.
         await asyncio.sleep(0)
         # In this very turn: of a task that has entered a cancel scope, anyio never lets go.
         asyncio.get_running_loop().stop()
 
-    loop.run_until_complete(begin_and_stop())
+    loop.run_until_complete(begin_and_stop(fetch))
     loop.close()
     assert (len(coalescer), fetch.started) == (1, 0)
-    watched = [ref(loop), ref(fetch)]
+    watched: list[ref[object]] = [ref(loop), ref(fetch)]
     del loop, fetch
     gc.collect()
     assert len(coalescer) == 0
@@ -147,6 +147,6 @@ assert 'trio' not in sys.modules
 
 
 def test_outside_an_event_loop_there_is_an_error() -> None:
-    call = Coalescer[str, object]().run("key", Fetch)
+    call = Coalescer[str, object]().run("key", Fetch())
     with pytest.raises(RuntimeError, match="event loop"):
         call.send(None)

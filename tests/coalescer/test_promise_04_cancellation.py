@@ -18,7 +18,7 @@ async def test_promise_04_a_cancelled_caller_ends_at_once_and_alone() -> None:
         second.cancel()
         await settle()
         assert second.was_cancelled
-        assert not (first.ended or third.ended or fetch.cancelled)
+        assert (first.ended, third.ended, fetch.cancelled) == (False, False, 0)
         fetch.land("value")
     assert (first.value, third.value) == ("value", "value")
 
@@ -36,9 +36,7 @@ async def test_promise_04_the_caller_that_started_the_fetch_may_leave_it_to_the_
     assert (follower.value, latecomer.value) == ("value", "value")
 
 
-async def test_promise_05_the_last_caller_cancels_the_fetch_and_waits_until_it_has_unwound() -> (
-    None
-):
+async def test_promise_05_the_last_caller_cancels_the_fetch_and_waits_until_it_unwound() -> None:
     coalescer, fetch = Coalescer[str, object](), Fetch(slow_to_unwind=True)
     async with crowd(coalescer) as callers:
         first, last = await callers.call(fetch, count=2)
@@ -164,10 +162,9 @@ async def test_promise_06_native_a_cancellation_that_was_answered_is_none_any_mo
     fetch.land("value")
 
     async def clean_up_with_a_call() -> object:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await anyio.sleep_forever()
-        except asyncio.CancelledError:
-            return await coalescer.run("key", fetch)
+        return await coalescer.run("key", fetch)
 
     task = asyncio.create_task(clean_up_with_a_call())
     await settle()
