@@ -160,11 +160,14 @@ class AiohttpTransport:
         opened = self._opened
         if self._lifetime.closed or opened is None or opened.pid != os.getpid():
             self._lifetime.closed = True
+        elif opened.is_gone:
+            self._lifetime.closed = True
+            await opened.session.close()
         elif opened.loop is _running_loop():
             await self._close(opened)
         else:
             self._lifetime.closed = True
-            with suppress(RuntimeError):  # That loop is closed, and so are its connections.
+            with suppress(RuntimeError):  # That loop is closed just now, with its connections.
                 opened.loop.call_soon_threadsafe(self._close_over_there, opened)
 
     def __repr__(self) -> str:
@@ -196,6 +199,8 @@ class AiohttpTransport:
             raise attempt.error(WrongEventLoopError, _ASYNCIO_ONLY)
         if opened is None or opened.is_gone:
             # Nothing waits in here, so it happens once for all who come at the same time.
+            if opened is not None:
+                await opened.session.close()
             self._opened = opened = await _open(loop, *self._limits)
         elif opened.pid != os.getpid():
             raise attempt.error(ForkedProcessError, _FORKED)
@@ -433,8 +438,8 @@ _ERRORS: Final[tuple[_Row, ...]] = (
     (aiohttp.ClientConnectorDNSError, ResolveError, "resolve", "The host has no address"),
     (aiohttp.InvalidURL, ResolveError, "resolve", "The host is no name that can be looked up"),
     (UnicodeError, ResolveError, None, "The host is no name that can be looked up"),
-    (aiohttp.ClientProxyConnectionError, ProxyError, None, "The proxy could not be reached"),
-    (aiohttp.ClientHttpProxyError, ProxyError, None, "The proxy refused to connect"),
+    (aiohttp.ClientProxyConnectionError, ProxyError, "connect", "The proxy could not be reached"),
+    (aiohttp.ClientHttpProxyError, ProxyError, "connect", "The proxy refused to connect"),
     (aiohttp.ClientConnectorError, ConnectError, None, "No connection could be made"),
     (aiohttp.ServerTimeoutError, ReadTimeoutError, None, "Nothing more came in time"),
     (aiohttp.ClientPayloadError, DisconnectedError, None, "The connection broke in the body"),

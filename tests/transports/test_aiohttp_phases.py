@@ -1,0 +1,257 @@
+"""An attempt that runs out of time says in which phase, and whether it may have been sent."""
+
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import anyio
+import pytest
+
+from tests.loops import REAL_ASYNCIO, on
+from tests.transports.raw_server import OK, Peer, repeating, saying, serving, silent
+from transports import (
+    ConnectError,
+    ConnectTimeoutError,
+    DisconnectedError,
+    PoolTimeoutError,
+    ReadTimeoutError,
+    Request,
+    ResolveError,
+    Timeouts,
+    TransportTimeoutError,
+)
+from transports.aiohttp import AiohttpTransport
+
+pytestmark = on(REAL_ASYNCIO)
+
+SOON = 0.1
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[AiohttpTransport]:
+    made = AiohttpTransport(limit=1, limit_per_host=1)
+    yield made
+    await made.aclose()
+
+
+def in_time(url: str, body: bytes | None = None) -> Request:
+    return Request("POST", url, body=body, deadline=anyio.current_time() + SOON)
+
+
+async def timed_out(transport: AiohttpTransport, request: Request) -> TransportTimeoutError:
+    began = anyio.current_time()
+    with pytest.raises(TransportTimeoutError) as caught:
+        await transport.send(request)
+    assert SOON - 0.01 <= anyio.current_time() - began < SOON + 0.1
+    return caught.value
+
+
+@contextmanager
+def full() -> Iterator[str]:
+    """A server whose queue of connections is full: a new one is not made and not refused."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        queued = [socket.socket() for _ in range(8)]
+        for one in queued:
+            one.setblocking(False)  # noqa: FBT003 - the socket's own way.
+            one.connect_ex(listening.getsockname())
+        yield "127.0.0.1:{1}".format(*listening.getsockname())
+        for one in queued:
+            one.close()
+
+
+async def never_reads(peer: Peer) -> None:
+    peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    await anyio.sleep_forever()
+
+
+async def half_a_body(peer: Peer) -> None:
+    await peer.message()
+    await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await peer.gone()
+
+
+async def test_while_it_waits_for_a_connection(transport: AiohttpTransport) -> None:
+    async with serving(silent) as server, anyio.create_task_group() as group:
+        group.start_soon(transport.send, Request("GET", f"{server.url}/"))
+        await server.seen(1)
+        error = await timed_out(transport, in_time(f"{server.url}/"))
+        group.cancel_scope.cancel()
+    assert (type(error), error.phase, error.maybe_sent) == (PoolTimeoutError, "pool", False)
+
+
+async def test_while_it_connects(transport: AiohttpTransport) -> None:
+    with full() as address:
+        error = await timed_out(transport, in_time(f"https://{address}/"))
+    assert (type(error), error.phase) == (ConnectTimeoutError, "connect")
+    assert not error.maybe_sent
+
+
+async def test_while_it_secures_the_connection(transport: AiohttpTransport) -> None:
+    async with serving(Peer.gone) as server:
+        error = await timed_out(transport, in_time(f"https://127.0.0.1:{server.port}/"))
+    assert (type(error), error.phase, error.maybe_sent) == (ConnectTimeoutError, "tls", False)
+
+
+async def test_while_it_sends(transport: AiohttpTransport) -> None:
+    async with serving(never_reads) as server:
+        error = await timed_out(transport, in_time(f"{server.url}/", bytes(20_000_000)))
+    assert (type(error), error.phase, error.maybe_sent) == (ReadTimeoutError, "send", True)
+
+
+@pytest.mark.parametrize("body", [None, b"", b"some"])
+async def test_while_it_waits_for_the_answer(
+    transport: AiohttpTransport, body: bytes | None
+) -> None:
+    async with serving(silent) as server:
+        error = await timed_out(transport, in_time(f"{server.url}/", body))
+    assert (type(error), error.phase, error.maybe_sent) == (ReadTimeoutError, "headers", True)
+
+
+async def test_while_it_reads_the_body(transport: AiohttpTransport) -> None:
+    async with serving(half_a_body) as server:
+        error = await timed_out(transport, in_time(f"{server.url}/"))
+    assert (type(error), error.phase, error.maybe_sent) == (ReadTimeoutError, "body", True)
+
+
+async def test_the_limit_for_a_connection_spans_tcp_and_tls(transport: AiohttpTransport) -> None:
+    limits = Timeouts(connect=SOON, read=None)
+    async with serving(Peer.gone) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        error = await timed_out(transport, Request("GET", url, timeouts=limits))
+    assert "within 0.1 s" in str(error)
+    with full() as address:
+        error = await timed_out(transport, Request("GET", f"http://{address}/", timeouts=limits))
+    assert (type(error), error.maybe_sent) == (ConnectTimeoutError, False)
+
+
+async def test_the_limit_for_a_connection_ends_with_it(transport: AiohttpTransport) -> None:
+    async def slow(peer: Peer) -> None:
+        await peer.message()
+        await anyio.sleep(3 * SOON)
+        await peer.say(OK)
+
+    async with serving(slow) as server:
+        request = Request("GET", f"{server.url}/", timeouts=Timeouts(connect=SOON))
+        assert (await transport.send(request)).body == b"ok"
+
+
+async def test_a_connection_may_be_without_a_limit(transport: AiohttpTransport) -> None:
+    async with serving(saying(OK)) as server:
+        request = Request("GET", f"{server.url}/", timeouts=Timeouts(connect=None, read=None))
+        assert (await transport.send(request)).body == b"ok"
+
+
+@pytest.mark.parametrize(("script", "phase"), [(silent, "headers"), (half_a_body, "body")])
+async def test_the_limit_for_reading_is_for_the_next_bytes(
+    transport: AiohttpTransport, script: object, phase: str
+) -> None:
+    async with serving(script) as server:  # type: ignore[arg-type]
+        request = Request("GET", f"{server.url}/", timeouts=Timeouts(read=SOON))
+        error = await timed_out(transport, request)
+    assert (type(error), error.phase, error.maybe_sent) == (ReadTimeoutError, phase, True)
+
+
+async def test_an_answer_that_keeps_coming_has_its_time(transport: AiohttpTransport) -> None:
+    async def drip(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            await anyio.sleep(SOON / 2)
+            await peer.say(b"x")
+
+    async with serving(drip) as server:
+        request = Request("GET", f"{server.url}/", timeouts=Timeouts(read=SOON))
+        assert (await transport.send(request)).body == b"xxxxxxxx"
+
+
+async def test_a_refused_connection(transport: AiohttpTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(ConnectError, match="No connection could be made: .*Connect") as caught:
+        await transport.send(Request("POST", f"http://127.0.0.1:{port}/"))
+    error = caught.value
+    assert (type(error), error.phase, error.maybe_sent) == (ConnectError, "connect", False)
+    assert error.retryable
+    assert isinstance(error.__cause__, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param(".".join(["a" * 60] * 5), id="longer than a name can be"),
+        pytest.param("a" * 64 + ".example", id="a label longer than it can be"),
+        pytest.param("127.1", id="an address in another form"),
+    ],
+)
+async def test_a_host_that_is_not_found(transport: AiohttpTransport, host: str) -> None:
+    with pytest.raises(ResolveError) as caught:
+        await transport.send(Request("POST", f"http://{host}/"))
+    error = caught.value
+    assert (type(error), error.phase, error.maybe_sent) == (ResolveError, "resolve", False)
+
+
+async def test_a_connection_that_was_closed_while_the_loop_stood_still_is_not_used(
+    transport: AiohttpTransport,
+) -> None:
+    # A POST over a connection that the server has closed would be lost and could not be repeated.
+    seen = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(OK)
+                proceed.wait()
+            seen.set()
+
+    proceed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        url = "http://127.0.0.1:{1}/".format(*listening.getsockname())
+        await transport.send(Request("POST", url))
+        proceed.set()
+        assert seen.wait(5)  # Blocks the loop on purpose.
+        assert (await transport.send(Request("POST", url))).body == b"ok"
+        thread.join()
+
+
+async def test_connections_are_limited_for_each_server() -> None:
+    transport = AiohttpTransport(limit=3, limit_per_host=2)
+    async with serving(silent) as one, serving(silent) as two, anyio.create_task_group() as group:
+        for server in (one, one, one, two, two):
+            group.start_soon(transport.send, Request("GET", f"{server.url}/"))
+        await one.seen(2)
+        await two.seen(1)
+        await anyio.wait_all_tasks_blocked()
+        assert (one.connections, two.connections) == (2, 1)
+        group.cancel_scope.cancel()
+    await transport.aclose()
+
+
+async def test_the_connection_breaks_while_it_sends(transport: AiohttpTransport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1000)
+        peer.reset()
+
+    async with serving(script) as server:
+        request = Request("PUT", f"{server.url}/", body=bytes(20_000_000))
+        with pytest.raises(DisconnectedError) as caught:
+            await transport.send(request)
+    assert (caught.value.phase, caught.value.maybe_sent) == ("send", True)
+
+
+async def test_cancelled_in_any_phase_it_leaves_its_place_to_the_next(
+    transport: AiohttpTransport,
+) -> None:
+    for script in (silent, half_a_body, never_reads):
+        async with serving(script) as stuck:
+            with anyio.move_on_after(SOON):
+                await transport.send(Request("POST", f"{stuck.url}/", body=bytes(5_000_000)))
+    with full() as address, anyio.move_on_after(SOON):
+        await transport.send(Request("GET", f"http://{address}/"))
+    async with serving(repeating(OK)) as server:
+        with anyio.fail_after(1):
+            assert (await transport.send(Request("GET", f"{server.url}/"))).body == b"ok"

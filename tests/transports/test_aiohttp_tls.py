@@ -1,0 +1,126 @@
+"""TLS: what is trusted, what is refused, and when the system's certificates are read."""
+
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.loops import REAL_ASYNCIO, on
+from tests.transports.certificates import Certificate, make_certificate
+from tests.transports.leaks import TOKEN, assert_no_leak
+from tests.transports.raw_server import OK, Peer, repeating, saying, serving
+from transports import Request, TLSError, TransportError
+from transports.aiohttp import AiohttpTransport
+
+pytestmark = on(REAL_ASYNCIO)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return make_certificate(tmp_path)
+
+
+async def test_a_given_context_says_who_is_trusted(certificate: Certificate) -> None:
+    transport = AiohttpTransport(ssl_context=certificate.client)
+    async with serving(repeating(OK), tls=certificate.server) as server:
+        for _ in range(2):
+            assert (await transport.send(Request("POST", f"{server.url}/"))).body == b"ok"
+        assert server.connections == 1
+        await transport.aclose()
+
+
+async def test_who_is_not_trusted_gets_no_request(certificate: Certificate) -> None:
+    transport = AiohttpTransport()
+    async with serving(repeating(OK), tls=certificate.server) as server:
+        with pytest.raises(TLSError, match="certificate verify failed") as caught:
+            request = Request("GET", f"{server.url}/?code={TOKEN}", {"api_key": TOKEN})
+            await transport.send(request)
+        await transport.aclose()
+    assert (caught.value.phase, caught.value.maybe_sent) == ("tls", False)
+    assert not caught.value.retryable
+    assert not server.messages
+    assert_no_leak(caught.value)
+
+
+async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, address="127.0.0.2")
+    transport = AiohttpTransport(ssl_context=certificate.client)
+    async with serving(repeating(OK), tls=certificate.server) as server:
+        with pytest.raises(TLSError, match="mismatch"):
+            await transport.send(Request("GET", f"{server.url}/"))
+        await transport.aclose()
+    assert not server.messages
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_server_without_tls_is_an_error_with_a_name(greeting: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(100)
+        await peer.say(greeting)
+
+    transport = AiohttpTransport()
+    async with serving(script) as server:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(Request("GET", f"https://127.0.0.1:{server.port}/"))
+        await transport.aclose()
+    assert caught.value.phase in {"tls", "connect"}
+    assert not caught.value.maybe_sent
+
+
+async def test_the_systems_certificates_are_read_once_and_in_a_thread(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    transport = AiohttpTransport()
+    before = set(threading.enumerate())
+    async with serving(repeating(OK), tls=certificate.server) as server:
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(transport.send, Request("GET", f"{server.url}/"))
+        threads = set(threading.enumerate()) - before
+        assert len([one for one in threads if "AnyIO worker" in one.name]) == 1
+        (tmp_path / "certificate.pem").unlink()
+        closing = serving(saying(OK), tls=certificate.server)
+        async with closing as other:
+            assert (await transport.send(Request("GET", f"{other.url}/"))).body == b"ok"
+        await transport.aclose()
+
+
+async def test_without_https_no_certificate_is_read() -> None:
+    transport = AiohttpTransport()
+    async with serving(saying(OK)) as server:
+        await transport.send(Request("GET", f"{server.url}/"))
+        await transport.aclose()
+    assert transport._ssl_context is None
+
+
+async def test_an_idle_tls_connection_that_was_closed_is_not_used(
+    certificate: Certificate,
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(OK)
+
+    transport = AiohttpTransport(ssl_context=certificate.client)
+    async with serving(script, tls=certificate.server) as server:
+        for _ in range(5):
+            await transport.send(Request("POST", f"{server.url}/"))
+            await anyio.wait_all_tasks_blocked()
+        await transport.aclose()
+    assert server.connections == 5
+
+
+async def test_closing_does_not_wait_for_a_peer_that_says_nothing(
+    certificate: Certificate,
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(OK)
+        await anyio.sleep_forever()
+
+    transport = AiohttpTransport(ssl_context=certificate.client)
+    async with serving(script, tls=certificate.server) as server:
+        await transport.send(Request("GET", f"{server.url}/"))
+        with anyio.fail_after(0.5):
+            await transport.aclose()
