@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
 
 def in_url(host: str) -> str:
     """A host as a URL has it: an IPv6 address stands in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 @final

@@ -93,8 +93,11 @@ def _fields(message: web.BaseRequest) -> Iterable[tuple[str, str]]:
 async def _body(message: web.BaseRequest) -> bytes | None:
     if not message.body_exists:
         return None
+    if (message.content_length or 0) > MAX_BODY:
+        raise _too_large()
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):
+            await _let_it_come(message)
             return await _read(message)
     except TimeoutError:
         raise Refusal(408, "The body did not come in time") from None
@@ -102,13 +105,27 @@ async def _body(message: web.BaseRequest) -> bytes | None:
         raise Refusal(400, "The body ended early, or is not framed as the header says") from None
 
 
+async def _let_it_come(message: web.BaseRequest) -> None:
+    expected = message.headers.get("expect", "").lower()
+    if expected == "100-continue":
+        await message.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # aiohttp takes what was written before the answer for a part of it.
+        message.writer.output_size = 0
+    elif expected:
+        raise Refusal(417, "This server meets no expectation but 100-continue")
+
+
 async def _read(message: web.BaseRequest) -> bytes:
     body = bytearray()
     async for chunk in message.content.iter_any():
         body += chunk
         if len(body) > MAX_BODY:
-            raise Refusal(413, f"A body has at most {MAX_BODY} bytes")
+            raise _too_large()
     return bytes(body)
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, f"A body has at most {MAX_BODY} bytes")
 
 
 def _message(response: Response) -> web.Response:
