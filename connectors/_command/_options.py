@@ -1,0 +1,165 @@
+"""The options that commands have in common, and what they mean together."""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, TypeVar
+
+import attrs
+import click
+from click.shell_completion import CompletionItem
+
+from connectors._command._failures import Failure
+from connectors._identity import checked_app_id
+from connectors._wire import encode_segment
+from connectors.catalog import integrations
+from connectors.local import Owner, default_vault
+from connectors.local._files import exists
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+DEFAULT_APP: Final = "local"
+"""The app of who names none; that of `Client.local()` too."""
+
+
+def examples(*lines: str) -> str:
+    """The examples at the end of a command's help."""
+    return "\n".join(("\b\nExamples:", *(f"  {line}" for line in lines)))
+
+
+def vault_option(function: _F) -> _F:
+    """`--vault PATH`."""
+    return click.option(
+        "--vault",
+        metavar="PATH",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="BASE44_VAULT",
+        show_envvar=True,
+        callback=_vault,
+        help="The vault's file, instead of the one in your data folder.",
+    )(function)
+
+
+def app_option(function: _F) -> _F:
+    """`--app-id ID`."""
+    return click.option(
+        "--app-id",
+        metavar="ID",
+        default=DEFAULT_APP,
+        show_default=True,
+        callback=_app_id,
+        help="Whose connections are meant; those of another app are apart.",
+    )(function)
+
+
+def target_options(function: _F) -> _F:
+    """`TYPE [--connector ID] [--user NAME] [--app-id ID] [--vault PATH]`."""
+    decorators = (
+        click.argument("integration_type", metavar="TYPE", shell_complete=_complete_type),
+        click.option(
+            "--connector", metavar="ID", help="A connector of the workspace, instead of the app's."
+        ),
+        click.option(
+            "--user", metavar="NAME", help="This app user's own account; needs --connector."
+        ),
+        app_option,
+        vault_option,
+    )
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
+@attrs.frozen
+class Target:
+    """Whose account of which type a command is about."""
+
+    integration_type: str
+    owner: Owner
+
+    @classmethod
+    def checked(
+        cls, app_id: str, integration_type: str, connector: str | None, user: str | None
+    ) -> "Target":
+        """What the options say.
+
+        Raises:
+            click.UsageError: They can't be meant.
+        """
+        if user is not None and connector is None:
+            raise click.UsageError("--user needs --connector: the connector of the user's account.")
+        try:
+            encode_segment(integration_type, "TYPE")
+            if connector is not None:
+                encode_segment(connector, "--connector")
+            return cls(integration_type, _owner(app_id, integration_type, connector, user))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+
+    def demand_type(self, integration_type: str | None) -> None:
+        """Refuse a connector that turns out to be of another type.
+
+        Raises:
+            Failure: It is.
+        """
+        if integration_type != self.integration_type:
+            raise Failure(
+                f"The connector {self.owner.name} is of the type {integration_type}, not "
+                f"{self.integration_type}; `connectors list` shows which is which."
+            )
+
+    def __str__(self) -> str:
+        owner = self.owner
+        whose = "" if owner.kind == "app" else f" (connector {owner.name})"
+        of = f"the user {owner.user} of " if owner.user else ""
+        return f"{self.integration_type}{whose} of {of}the app {owner.app_id}"
+
+
+def demand_vault(path: Path) -> None:
+    """Don't let a command that only looks make a vault.
+
+    Raises:
+        Failure: There is none.
+    """
+    if not exists(path):
+        raise Failure(
+            f"There is no vault at {path}.\n`connectors connect TYPE` makes one; another one is "
+            "named with --vault or BASE44_VAULT."
+        )
+
+
+def did_you_mean(integration_type: str) -> str:
+    """The nearest types of the catalogue, as a sentence; empty for one that is among them."""
+    if integration_type in integrations():
+        return ""
+    near = get_close_matches(integration_type.lower(), integrations(), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
+
+
+def _owner(app_id: str, integration_type: str, connector: str | None, user: str | None) -> Owner:
+    if connector is None:
+        return Owner.app(app_id, integration_type)
+    if user is None:
+        return Owner.workspace(app_id, connector)
+    return Owner.app_user(app_id, connector, user)
+
+
+def _vault(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path:
+    return default_vault() if path is None else path.absolute()
+
+
+def _app_id(_context: click.Context, _parameter: click.Parameter, app_id: str) -> str:
+    try:
+        return checked_app_id(app_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _complete_type(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> Sequence[CompletionItem]:
+    return [
+        CompletionItem(name, help=integration.display_name)
+        for name, integration in integrations().items()
+        if name.startswith(incomplete)
+    ]

@@ -1,0 +1,109 @@
+"""What the command prints: tables and colours on a terminal, plain lines into everything else.
+
+Whatever comes from a vault or a server is text, never markup, and what it has of control characters
+is shown instead of obeyed.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Final, TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+_STRIDE: Final = 100
+
+
+def shown(value: object) -> str:
+    """Text in which every character can be seen: a control character is shown by its escape."""
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in str(value)
+    )
+
+
+def say(text: str) -> None:
+    """Print lines of what the command was asked for."""
+    click.echo("\n".join(map(shown, text.split("\n"))))
+
+
+def tell(text: str) -> None:
+    """Print lines to a person, to standard error."""
+    click.echo("\n".join(map(shown, text.split("\n"))), err=True)
+
+
+def say_json(data: object) -> None:
+    """Print a value as JSON, which in ASCII has no control character."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table: fitted to a terminal, or one line for each row."""
+    cells = [tuple(shown(cell) for cell in row) for row in rows]
+    if is_terminal(sys.stdout):
+        _console(sys.stdout).print(_table(columns, cells))
+        return
+    lines = [tuple(columns), *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show how far something has come, on a terminal with a bar that is gone in the end.
+
+    Yields:
+        What is to be called after each step.
+    """
+    if not is_terminal(sys.stderr):
+        tell(f"{title} ...")
+        yield _nothing
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        steps = count(1)
+
+        def step() -> None:
+            # Drawing is left to the bar's own thread; to tell it every time would cost more than
+            # the steps that are measured here.
+            done = next(steps)
+            if done % _STRIDE == 0 or done == total:
+                bar.update(task, completed=done)
+
+        yield step
+
+
+def _nothing() -> None:
+    """Take a step where nobody looks."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Is somebody looking at it, with a terminal that can do more than print lines?"""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _console(stream: TextIO) -> Console:
+    # Without colours there is no bold either: who asks for NO_COLOR wants plain text.
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(file=stream, color_system=None if plain else "auto", highlight=False)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
