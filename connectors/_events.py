@@ -8,6 +8,7 @@ event is about to be written.
 
 import logging
 import sys
+from types import ModuleType
 from typing import Final, Literal, TypeAlias
 
 from connectors._printable import printable
@@ -27,13 +28,20 @@ def emit(level: Level, event: str, **facts: object) -> None:
     # Who has not imported structlog can't have configured it.
     structlog = sys.modules.get("structlog")
     if structlog is not None and structlog.is_configured():
-        logger = structlog.get_logger("connectors").bind()
-        if hasattr(type(logger), "sync_bl"):
-            # The methods of an AsyncBoundLogger are coroutines; beneath it is one that writes now.
-            logger = logger.sync_bl
-        getattr(logger, level)(event, **_shown(facts))
+        getattr(_logger(structlog), level)(event, **_shown(facts))
     elif _LOGGER.isEnabledFor(_LEVELS[level]):
         _LOGGER.log(_LEVELS[level], "%s", _rendered(event, _shown(facts)))
+
+
+def _logger(structlog: ModuleType) -> object:
+    wrapper = structlog.get_config()["wrapper_class"]
+    if hasattr(wrapper, "sync_bl"):
+        # The methods of an AsyncBoundLogger are coroutines; this is the logger beneath it.
+        wrapper = structlog.stdlib.BoundLogger
+    logger: object = structlog.wrap_logger(
+        None, wrapper_class=wrapper, logger_factory_args=("connectors",)
+    )
+    return logger
 
 
 def _shown(facts: dict[str, object]) -> dict[str, object]:
