@@ -83,9 +83,9 @@ def not_connected() -> Refusal:
     return Refusal(404, "Connector connection not found", code="NOT_FOUND")
 
 
-def not_supported(detail: str, more: Mapping[str, object] | None = None) -> Refusal:
+def not_supported(detail: str) -> Refusal:
     """The hosted service can do this and the local backend can't."""
-    return Refusal(501, detail, code="NOT_SUPPORTED", more=more)
+    return Refusal(501, detail, code="NOT_SUPPORTED")
 
 
 @attrs.frozen

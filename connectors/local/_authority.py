@@ -28,7 +28,6 @@ _API_KEY: Final = "b44k_"
 # The version stands in the token and in what is signed.
 _USER_TOKEN: Final = "b44u_v1"  # noqa: S105 - how it begins.
 _SIGNED: Final = b"base44-connectors user token v1\0"
-_PARTS: Final = 3
 
 
 @attrs.frozen
@@ -145,11 +144,9 @@ def _after_scheme(value: Secret) -> Secret | None:
 
 def _claimed(token: Secret) -> str | None:
     """Whose token it says it is; it may be a lie."""
-    parts = token.reveal().split(".")
-    if len(parts) != _PARTS:
-        return None
+    name = token.reveal().partition(".")[2].partition(".")[0]
     try:
-        return base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)).decode("utf-8")
+        return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode("utf-8")
     except ValueError:
         return None
 

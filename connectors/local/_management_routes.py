@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from connectors.catalog import ConfigField, Integration, integrations
 from connectors.local._answers import Refusal, answer, not_connected, not_supported
-from connectors.local._records import ConnectionSummary, Owner, StoredConnection
+from connectors.local._records import ConnectionSummary, Owner
 from connectors.local._routing import Access, Route, RoutedRequest
 from transports import Response
 
@@ -76,7 +76,7 @@ def _listed(connection: ConnectionSummary) -> dict[str, object]:
 
 async def _authorize(request: RoutedRequest) -> Response:
     wanted = _scopes(request.body)
-    connection = await _app_connection(request)
+    connection = await request.vault.get(Owner.app(request.app_id, request.name))
     if connection is None:
         _refuse(request.name, "not_connected", "is not connected")
     # The scopes of a request replace the old ones, so more than asked for is not the same either.
@@ -102,7 +102,8 @@ def _refuse(integration_type: str, error: str, problem: str) -> NoReturn:
         f"{integration_type!r} {problem}, and this backend can't ask anybody for consent; "
         f"run: connectors connect {shlex.quote(integration_type)}"
     )
-    raise not_supported(message, {**_AUTHORIZATION, "error": error, "error_message": message})
+    told = {**_AUTHORIZATION, "error": error, "error_message": message}
+    raise Refusal(409, message, code="CONSENT_REQUIRED", more=told)
 
 
 def _required(integration_type: str) -> frozenset[str]:
@@ -167,10 +168,6 @@ async def _install_stripe(_request: RoutedRequest) -> Response:
 
 async def _remove_stripe(_request: RoutedRequest) -> Response:
     raise Refusal(404, "Stripe is not installed", code="NOT_FOUND")
-
-
-async def _app_connection(request: RoutedRequest) -> StoredConnection | None:
-    return await request.vault.get(Owner.app(request.app_id, request.name))
 
 
 MANAGEMENT_ROUTES: Final = (

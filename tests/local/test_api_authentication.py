@@ -12,6 +12,7 @@ import pytest
 from connectors.local import Authority, Principal, Vault, vault_authority
 from connectors.local._answers import Refusal
 from tests.local.backends import TOKENS, UNAUTHORIZED, Local, bearer, local_backend, told
+from tests.local.vaults import printed_with_locals
 from tests.loops import REAL, on
 from transports import FieldValue, Headers, Request, Secret
 
@@ -245,3 +246,23 @@ def test_every_credential_is_compared_in_constant_time(kind: str, accepted: str)
     with c_functions() as called, suppress(Refusal):
         authority.identify(headers)
     assert hmac.compare_digest in called
+
+
+@pytest.mark.parametrize("name", ["authorization", "on-behalf-of", "api_key"])
+def test_a_refusal_shows_no_credential_even_with_the_locals_of_every_frame(name: str) -> None:
+    authority, stranger = Authority.ephemeral(), Authority.ephemeral()
+    right = bearer(authority.service_token)
+    errors: list[Refusal] = []
+    for wrong in (
+        stranger.api_key,
+        bearer(stranger.service_token),
+        bearer(stranger.issue_user_token("ann")),
+        bearer(Secret(authority.issue_user_token("ann").reveal() + "A")),
+    ):
+        for fields in ([(name, wrong)], [("authorization", right), (name, wrong), (name, wrong)]):
+            with pytest.raises(Refusal) as refused:
+                authority.identify(Headers(fields))
+            errors.append(refused.value)
+    printed = "".join(map(printed_with_locals, errors))
+    assert "Secret('[secret]')" in printed
+    assert "b44" not in printed

@@ -71,6 +71,8 @@ async def test_a_new_token_is_handed_out_from_its_put_on(local: Local) -> None:
         "external-auth/tokens/connectors/slack",
         "app-user-auth/connectors/c-2/token",
         "/api/apps/app-2/external-auth/tokens/slack",
+        "/api/apps/app-2/external-auth/tokens/connectors/c-1",
+        "/api/apps/app-2/app-user-auth/connectors/c-1/token",
     ],
 )
 async def test_what_nobody_has_connected_is_not_found(local: Local, path: str) -> None:

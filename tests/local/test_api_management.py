@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.catalog import integrations
+from connectors.catalog import ConfigField, integrations
 from connectors.local import Grant, Owner
+from connectors.local._management_routes import _config_field
 from tests.local.backends import APP, MANAGERS_ONLY, NOT_CONNECTED, Local, local_backend, told
 from tests.loops import REAL, on
 
@@ -93,6 +94,24 @@ async def test_a_config_field_is_shown_as_the_protocol_has_it(local: Local) -> N
     assert found["slack"]["connection_config_fields"] == []
 
 
+async def test_a_config_field_without_an_explanation_has_none() -> None:
+    field = ConfigField(
+        name="host",
+        display_name="Host",
+        description="Where it is.",
+        placeholder="a.example",
+        validation_pattern="[a-z.]+",
+    )
+    assert _config_field(field) == {
+        "name": "host",
+        "display_name": "Host",
+        "description": "Where it is.",
+        "placeholder": "a.example",
+        "required": False,
+        "validation_pattern": "[a-z.]+",
+    }
+
+
 async def test_the_list_has_the_apps_own_active_connections(local: Local) -> None:
     hubspot = Grant("hubspot", "planted-hubspot", account_label="a@b.example")
     await local.vault.put(Owner.app(APP, "hubspot"), hubspot)
@@ -170,13 +189,13 @@ async def test_other_scopes_are_refused_in_plain_words(local: Local, scopes: lis
     )
     path = "external-auth/integrations/slack"
     assert await asked(local, "PUT", path, {"scopes": scopes}) == (
-        501,
+        409,
         {
             **NO_AUTHORIZATION,
             "error": "different_scopes",
             "error_message": message,
             "detail": message,
-            "code": "NOT_SUPPORTED",
+            "code": "CONSENT_REQUIRED",
         },
     )
 
@@ -188,13 +207,13 @@ async def test_what_is_not_connected_is_refused_in_plain_words(local: Local, nam
         f"run: connectors connect {name}"
     )
     assert await asked(local, "PUT", f"external-auth/integrations/{name}", {"scopes": []}) == (
-        501,
+        409,
         {
             **NO_AUTHORIZATION,
             "error": "not_connected",
             "error_message": message,
             "detail": message,
-            "code": "NOT_SUPPORTED",
+            "code": "CONSENT_REQUIRED",
         },
     )
 

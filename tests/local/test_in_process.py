@@ -106,7 +106,7 @@ async def test_what_needs_a_consent_is_an_error_with_the_way_out(path: Path) -> 
     async with Client.local(vault=path, app_id=APP, user="ann") as client:
         with pytest.raises(ServiceError, match="run: connectors connect github") as refused:
             await client.management.authorize("github", scopes=["repo"])
-        assert (refused.value.status, refused.value.code) == (501, "NOT_SUPPORTED")
+        assert (refused.value.status, refused.value.code) == (409, "CONSENT_REQUIRED")
         with pytest.raises(ServiceError, match="put a token of that user's account into its vault"):
             await client.connectors.connect_app_user("c-1")
         with pytest.raises(ServiceError, match="call the provider with its token"):
