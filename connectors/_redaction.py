@@ -113,16 +113,10 @@ class Redactor:
 
     def _found(self, text: str) -> Iterator[_Span]:
         """Where in the text a secret stands, in whatever encoding."""
-        if not self._secrets:
-            return
-        places: Sequence[int] = range(len(text) + 1)
-        for layer in range(_LAYERS + 1):
+        for reading, places in _readings(text):
             for form in self._forms:
-                for begin, end in _occurrences(form, text):
+                for begin, end in _occurrences(form, reading):
                     yield places[begin], places[end]
-            if layer == _LAYERS or not _ESCAPE.search(text):
-                return
-            text, places = _unescaped(text, places)
 
 
 def _names_a_secret(field: str) -> bool:
@@ -150,6 +144,17 @@ def _occurrences(form: Secret, text: str) -> Iterator[_Span]:
     while begin >= 0:
         yield begin, begin + length
         begin = text.find(form.reveal(), begin + length)
+
+
+def _readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """The text, then with layer after layer of encoding less; and where each letter stood in it."""
+    places: Sequence[int] = range(len(text) + 1)
+    yield text, places
+    for _ in range(_LAYERS):
+        if not _ESCAPE.search(text):
+            return
+        text, places = _unescaped(text, places)
+        yield text, places
 
 
 def _unescaped(text: str, places: Sequence[int]) -> tuple[str, Sequence[int]]:
