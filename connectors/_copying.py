@@ -14,7 +14,7 @@ An exception of an extension module with a `__new__` of its own (pydantic's `Val
 one) keeps its state where nobody else can read it: it is not copied but shared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import (
     BuiltinFunctionType,
@@ -57,7 +57,7 @@ def raise_copy(error: BaseException, traceback: TracebackType | None) -> NoRetur
 def copy_exception(error: _E) -> _E:
     """A copy of `error`: its type, arguments, attributes, notes, cause, context and traceback.
 
-    Returns `error` itself when its class allows no copy (see the module's strategy).
+    Returns `error` itself when it cannot be copied (see the module's strategy).
     """
     copy = _blank(error)
     if copy is None:
@@ -74,29 +74,33 @@ def copy_exception(error: _E) -> _E:
 
 
 def _blank(error: _E) -> _E | None:
+    maker = _laid_out_by(type(error))
+    if maker.__module__ != "builtins":
+        return None
+    new: Callable[..., _E] = vars(maker)["__new__"]
+    try:
+        return new(type(error), *_needed_to_be_made(error))
+    except (TypeError, ValueError):
+        return None
+
+
+def _laid_out_by(cls: type) -> type:
+    """The class that decides how an object of `cls` lies in memory, and so may make one."""
+    while not isinstance(vars(cls).get("__new__"), BuiltinFunctionType):
+        assert cls.__base__ is not None, "only `object` has none, and that has a `__new__`"
+        cls = cls.__base__
+    return cls
+
+
+def _needed_to_be_made(error: BaseException) -> tuple[object, ...]:
     # A group refuses to be made without members, and to take them later.
-    arguments = (
-        (error.message, [copy_exception(member) for member in error.exceptions])
-        if isinstance(error, BaseExceptionGroup)
-        else ()
-    )
-    for base in type(error).__mro__:
-        new = vars(base).get("__new__")
-        if isinstance(new, BuiltinFunctionType):
-            if base.__module__ != "builtins":
-                return None
-            try:
-                return new(type(error), *arguments)  # type: ignore[no-any-return]
-            except TypeError:
-                # With several built-in bases only the one that lays out the object may make it.
-                continue
-    return None
+    if isinstance(error, BaseExceptionGroup):
+        return error.message, [copy_exception(member) for member in error.exceptions]
+    return ()
 
 
 def _fields(cls: type) -> Iterator[_Field]:
-    for base in cls.__mro__:
-        if base is BaseException:
-            return
+    for base in cls.__mro__[: cls.__mro__.index(BaseException)]:
         for name, field in vars(base).items():
             if isinstance(field, _Field) and name not in {"__dict__", "__weakref__"}:
                 yield field

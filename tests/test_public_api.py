@@ -7,12 +7,12 @@ import sys
 from types import ModuleType
 
 import pytest
-import transports.aiohttp
 
 import connectors
 import connectors.catalog
 import connectors.local
 import transports
+import transports.aiohttp
 import transports.mock
 
 CURATED = [connectors, transports, connectors.catalog, connectors.local]

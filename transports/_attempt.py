@@ -46,6 +46,9 @@ class Attempt:
     maybe_sent: bool = False
     """Could the server have seen the request?"""
 
+    is_first_on_connection: bool = False
+    """Was its connection made for it?"""
+
     _phase: Phase = "pool"
     _dialled: list[socket.socket] = attrs.field(factory=list, init=False, repr=False)
 
@@ -72,6 +75,7 @@ class Attempt:
     def connection_ends(self) -> None:
         """The connection is there, secured if it has to be."""
         self._phase = "send"
+        self.is_first_on_connection = True
         self.scope.deadline = self.request.deadline
         self._dialled.clear()
 

@@ -10,6 +10,8 @@ import re
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
+from transports._headers import Headers
+
 Problem: TypeAlias = TypeError | ValueError | None
 """What is to be raised, if anything is."""
 
@@ -42,6 +44,14 @@ def url_problem(url: object) -> Problem:
         "The URL of a request must be absolute, start with http:// or https://, and hold only "
         f"printable ASCII, no user name and no fragment: {_printable(url)} is not such a one."
     )
+
+
+def not_ascii_problem(headers: Headers) -> Problem:
+    """A field beyond ASCII is sent in one encoding by one client and in another by the next."""
+    for name, value in headers.fields:
+        if not value.isascii():
+            return ValueError(f"The value of the header field {name!r} is not ASCII: encode it.")
+    return None
 
 
 def body_problem(body: object) -> Problem:

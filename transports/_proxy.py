@@ -33,6 +33,11 @@ class Proxy:
     authorization: Secret | None = None
     """The value of the field `Proxy-Authorization`."""
 
+    def fields(self) -> dict[str, str]:
+        """What it wants to be told, as header fields."""
+        secret = self.authorization
+        return {} if secret is None else {"Proxy-Authorization": secret.reveal()}
+
 
 @final
 @attrs.frozen

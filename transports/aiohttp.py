@@ -37,6 +37,7 @@ from yarl import URL
 from transports._attempt import Attempt
 from transports._base import Request, Response
 from transports._body import ACCEPT_ENCODING, Body, BodyCapError, BodyError
+from transports._checks import not_ascii_problem
 from transports._errors import (
     BodyTooLargeError,
     ConnectError,
@@ -75,8 +76,8 @@ _OTHER_LOOP: Final = (
     "The transport is in use in another event loop: make one for each loop, or close it there first"
 )
 
-_dialling: ContextVar[Attempt] = ContextVar("_dialling")
-"""The attempt that a socket is made for; that may be done in a task of its own."""
+_current: ContextVar[Attempt] = ContextVar("_current")
+"""The attempt that aiohttp is at work for, in the task of `send` and in those it starts."""
 
 
 @final
@@ -90,9 +91,10 @@ class AiohttpTransport:
 
     One `send` is one attempt: aiohttp's silent second one after a disconnect is switched off, so
     `maybe_sent` speaks of this request, sent at most once. URL and header fields go out as they
-    are given, with `Host`, `Accept`, `Accept-Encoding` and `Content-Length` added. A body that
-    says that it is compressed is inflated. Of `request.timeouts`, `connect` spans name look-up,
-    all addresses, TLS and the proxy; the wait for a free connection ends at the deadline only.
+    are given, with `Host`, `Accept`, `Accept-Encoding` and `Content-Length` added; only a lone `?`
+    at the end of a URL is dropped. A body in gzip or deflate is inflated. Of `request.timeouts`,
+    `connect` spans name look-up, all addresses, TLS and the proxy; the wait for a free connection
+    ends at the deadline only.
 
     Args:
         ssl_context: How TLS is verified. By default as the system does it; that context is made
@@ -137,15 +139,13 @@ class AiohttpTransport:
 
         Cancelled, it ends at once; its connection is free again or closed.
         """
-        if problem := _problem(request):
-            raise ValueError(problem)
+        problem = not_ascii_problem(request.headers)
+        if problem:
+            raise problem
         try:
             outcome = await self._outcome(request)
         except BaseException as error:  # noqa: BLE001 - it is raised again.
-            # A cancellation comes through frames of aiohttp; the timeout that a caller makes of
-            # it would show them.
-            error.__context__ = None
-            raise error.with_traceback(None) from None
+            raise _without_frames(error) from None
         if isinstance(outcome, TransportError):
             raise outcome
         return outcome
@@ -213,7 +213,7 @@ class AiohttpTransport:
         proxy = self._proxies.choose(request.url)
         secure = request.url.startswith("https:") or bool(proxy and proxy.url.startswith("https:"))
         verification = await self._verification(opened) if secure else True
-        token = _dialling.set(attempt)
+        token = _current.set(attempt)
         try:
             return await opened.session.request(
                 request.method,
@@ -224,21 +224,23 @@ class AiohttpTransport:
                 timeout=aiohttp.ClientTimeout(sock_read=request.timeouts.read),
                 ssl=verification,
                 proxy=URL(proxy.url, encoded=True) if proxy else None,
-                proxy_headers=_credentials(proxy),
+                proxy_headers=proxy.fields() if proxy else None,
                 trace_request_ctx=attempt,
             )
         finally:
-            _dialling.reset(token)
+            _current.reset(token)
 
     async def _verification(self, opened: "_Opened") -> ssl.SSLContext:
         if self._ssl_context is not None:
             return self._ssl_context
         async with opened.lock:
-            if self._ssl_context is None:
-                # It reads the system's certificates, which takes 30 to 45 ms.
+            # It reads the system's certificates, which takes 30 to 45 ms.
+            context: ssl.SSLContext | None = self._ssl_context
+            if context is None:
                 make = _system_context
-                self._ssl_context = await anyio.to_thread.run_sync(make, abandon_on_cancel=True)
-        return self._ssl_context
+                context = await anyio.to_thread.run_sync(make, abandon_on_cancel=True)
+                self._ssl_context = context
+            return context
 
     async def _close(self, opened: "_Opened") -> None:
         self._lifetime.close()
@@ -321,8 +323,23 @@ async def _notice_closed_connections() -> None:
         await asyncio.sleep(0)
 
 
+def _without_frames(error: BaseException) -> BaseException:
+    """Strip a cancellation of the frames of aiohttp that it came through.
+
+    They hold the fields of the request, and a timeout that a caller makes of a cancellation shows
+    what it was made of. anyio knows its own cancellations by their contexts, so those stay.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        context = one.__context__
+        one.__context__ = context if isinstance(context, asyncio.CancelledError) else None
+        one = one.__context__
+    return error
+
+
 class _UncleanError(Exception):
-    """Raised when something waits on a connection before anything was asked."""
+    """Raised when something waits on an idle connection before anything was asked."""
 
 
 class _OverError(Exception):
@@ -337,7 +354,8 @@ class _CleanRequest(aiohttp.ClientRequest):
     """Is not sent where an answer waits that nobody asked for: it would be taken for its own."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        if conn.protocol is None or conn.protocol.should_close:
+        assert conn.protocol is not None
+        if conn.protocol.should_close and not _current.get().is_first_on_connection:
             raise _UncleanError
         return await super().send(conn)
 
@@ -387,30 +405,17 @@ def _hooks() -> aiohttp.TraceConfig:
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     made = socket.socket(*address[:3])
-    _dialling.get().dials(made)
+    _current.get().dials(made)
     return made
-
-
-def _problem(request: Request) -> str | None:
-    for name, value in request.headers.fields:
-        if not value.isascii():
-            return f"The value of the header field {name!r} is not ASCII: encode it first."
-    return None
 
 
 def _fields(request: Request, proxy: Proxy | None) -> CIMultiDict[str]:
     pairs = request.headers.fields
     fields = CIMultiDict(pair for pair in pairs if pair[0].lower() not in _FRAMING)
     fields.setdefault("Accept-Encoding", ACCEPT_ENCODING)
-    if request.url.startswith("http:"):  # Through a tunnel, the proxy sees none of this.
-        fields.update(_credentials(proxy))
+    if proxy is not None and request.url.startswith("http:"):
+        fields.update(proxy.fields())  # Through a tunnel, the proxy would see none of this.
     return fields
-
-
-def _credentials(proxy: Proxy | None) -> dict[str, str]:
-    if proxy is None or proxy.authorization is None:
-        return {}
-    return {"Proxy-Authorization": proxy.authorization.reveal()}
 
 
 async def _received(answer: aiohttp.ClientResponse, attempt: Attempt, began: float) -> Response:
@@ -457,6 +462,7 @@ def _translated(error: Exception, attempt: Attempt) -> TransportError:
     if isinstance(error, _OverError):
         error = error.error
     if isinstance(error, TransportError):
+        error.__context__ = None
         return error.with_traceback(None)
     _, kind, phase, sentence = next(row for row in _ERRORS if isinstance(error, row[0]))
     cause = _cause(error)

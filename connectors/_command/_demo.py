@@ -1,6 +1,7 @@
 """`connectors demo`: the main job on this machine, watched and counted."""
 
 import signal
+from types import FrameType
 from typing import Final
 
 import anyio
@@ -56,9 +57,14 @@ def report(by_hand: Measured, with_sdk: Measured) -> None:
 
 
 def _stop_on_sigterm() -> None:
-    # As Ctrl-C does, so that the temporary folder goes too; unless Ctrl-C itself is ignored.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # As Ctrl-C does, so that the temporary folder goes too.
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # The event loop listens for Ctrl-C; unless that is ignored, as in the background of a script.
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 async def _both() -> tuple[Measured, Measured]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 import aiohttp
 import attrs
@@ -31,6 +31,9 @@ CALLS: Final = 10_000
 _APP: Final = "demo"
 _TYPE: Final = "slack"
 _TOKEN: Final = "xoxb-of-the-demo"  # noqa: S105 - it opens nothing.
+
+# Seconds for requests under way when somebody breaks it off.
+_GRACE: Final = 0.2
 
 Step: TypeAlias = Callable[[], None]
 """Called when one more call has ended, well or not."""
@@ -50,15 +53,25 @@ class Measured:
     """How many calls failed, by the kind of their error."""
 
 
+class Counting(Protocol):
+    """Counts the requests that reach a backend."""
+
+    @property
+    def requests(self) -> int:
+        """How many there were so far."""
+        ...
+
+
 @final
 class Demo:
     """A running backend, and the two ways to ask it."""
 
-    def __init__(self, url: str, service_token: Secret, backend: "_Counting") -> None:
+    def __init__(self, url: str, service_token: Secret, backend: Counting) -> None:
         self.url = url
         """Where the backend is."""
+        self.backend = backend
+        """It, or what counts for it."""
         self._service_token = service_token
-        self._backend = backend
 
     async def by_hand(self, calls: int, step: Step) -> Measured:
         """Ask as one would write it without an SDK."""
@@ -88,13 +101,13 @@ class Demo:
     async def _measured(
         self, get_token: Callable[[], Awaitable[str]], calls: int, step: Step
     ) -> Measured:
-        before, began = self._backend.requests, time.perf_counter()
+        before, began = self.backend.requests, time.perf_counter()
         ended = await asyncio.gather(*(_ending(get_token(), step) for _ in range(calls)))
         seconds = time.perf_counter() - began
         return Measured(
             calls=calls,
             answered=ended.count(None),
-            reached=self._backend.requests - before,
+            reached=self.backend.requests - before,
             seconds=seconds,
             errors=Counter(kind for kind in ended if kind is not None),
         )
@@ -110,8 +123,8 @@ async def demo() -> AsyncIterator[Demo]:
         async with Vault(Path(folder) / "vault.db") as vault:
             await vault.put(Owner.app(_APP, _TYPE), Grant(_TYPE, _TOKEN))
             authority = await vault_authority(vault)
-            backend = _Counting(LocalBackend(vault, authority))
-            async with serve(backend) as server:
+            backend = _CountingBackend(LocalBackend(vault, authority))
+            async with serve(backend, grace=_GRACE) as server:
                 yield Demo(server.url, authority.service_token, backend)
 
 
@@ -126,7 +139,7 @@ async def _ending(call: Awaitable[str], step: Step) -> str | None:
 
 
 @final
-class _Counting:
+class _CountingBackend:
     """A backend that counts what reaches it."""
 
     def __init__(self, backend: LocalBackend) -> None:

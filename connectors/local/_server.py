@@ -109,8 +109,6 @@ async def _let_it_come(message: web.BaseRequest) -> None:
     expected = message.headers.get("expect", "").lower()
     if expected == "100-continue":
         await message.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # aiohttp takes what was written before the answer for a part of it.
-        message.writer.output_size = 0
     elif expected:
         raise Refusal(417, "This server meets no expectation but 100-continue")
 

@@ -9,13 +9,16 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import Protocol, final
+from typing import Protocol, TypeAlias, final
 
 import attrs
 
 from connectors._events import emit
 from connectors.local._guard import Guard, in_url
 from transports import Request, Response
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+"""An address as the socket module has it."""
 
 
 class Backend(Protocol):
@@ -88,9 +91,13 @@ async def serve(
 async def _listening(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # Where a name has both, IPv4 is what every program of this machine can speak.
-    family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    family, address = preferred((entry[0], entry[4]) for entry in found)
     return socket.create_server(address, family=family)
+
+
+def preferred(addresses: Iterable[tuple[int, Address]]) -> tuple[int, Address]:
+    """The address to listen on: where a name has both, IPv4 is what every program can speak."""
+    return min(addresses, key=lambda address: address[0] != socket.AF_INET)
 
 
 def _announced(host: str, address: str, port: int) -> Server:

@@ -22,23 +22,31 @@ async def settle() -> None:
 class Fetch:
     """Lands when it is told to; when cancelled, unwinds at once or when it is told to."""
 
-    def __init__(self, *, slow_to_unwind: bool = False) -> None:
+    def __init__(self, *, slow_to_unwind: bool = False, limit: float = LIMIT) -> None:
         self.started = 0
         self.running = 0
         self.cancelled = 0
         self.may_unwind = anyio.Event()
+        self._limit = limit
         self._told = anyio.Event()
-        self._value: object = None
-        self._error: BaseException | None = None
+        self._answer: Callable[[], Awaitable[object]]
         if not slow_to_unwind:
             self.may_unwind.set()
 
     def land(self, value: object) -> None:
-        self._value = value
-        self._told.set()
+        async def answer() -> object:
+            return value
+
+        self.go_on(answer)
 
     def fail(self, error: BaseException) -> None:
-        self._error = error
+        async def answer() -> object:
+            raise error
+
+        self.go_on(answer)
+
+    def go_on(self, answer: Callable[[], Awaitable[object]]) -> None:
+        self._answer = answer
         self._told.set()
 
     async def __call__(self) -> Any:
@@ -46,17 +54,15 @@ class Fetch:
         self.running += 1
         try:
             await self._told.wait()
+            return await self._answer()
         except anyio.get_cancelled_exc_class():
             self.cancelled += 1
             # The limit is for tests that fail before they let it unwind.
-            with anyio.move_on_after(LIMIT, shield=True):
+            with anyio.move_on_after(self._limit, shield=True):
                 await self.may_unwind.wait()
             raise
         finally:
             self.running -= 1
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 class Call:

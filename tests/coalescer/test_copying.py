@@ -184,6 +184,14 @@ def test_a_group_of_ones_own_keeps_its_further_arguments() -> None:
     assert repr(copy.args) == "('group', [ValueError(1)], 7)"
 
 
+class OpaqueGroup(ExceptionGroup[Exception]):
+    """Hides its members, so that nobody can make another one of it."""
+
+    @property
+    def exceptions(self) -> tuple[Exception, ...]:
+        return ()
+
+
 def invalid() -> BaseException:
     schema = {"type": "int"}
     validator = pydantic_core.SchemaValidator(schema)
@@ -200,6 +208,7 @@ def invalid() -> BaseException:
         invalid(),  # Refuses to be made.
         pydantic_core.PydanticCustomError("kind", "message"),  # Wants arguments.
         pydantic_core.PydanticOmit(),  # Could be made, but would a copy know what this one does?
+        OpaqueGroup("group", [ValueError()]),
     ],
     ids=lambda error: type(error).__name__,
 )

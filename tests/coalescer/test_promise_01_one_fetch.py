@@ -163,6 +163,9 @@ async def test_promise_13_the_repr_tells_the_state_and_no_key() -> None:
     async with crowd(coalescer) as callers:
         await callers.call(fetch, "planted-token")
         assert repr(coalescer) == "<Coalescer open, in flight: 1>"
-        fetch.land(None)
+        flights = list(coalescer._flights.values())
+        assert repr(flights) == "[<Flight in flight, callers: 1>]"
+        fetch.land("planted-token")
+    assert repr(flights) == "[<Flight landed, callers: 1>]"
     await coalescer.aclose()
     assert repr(coalescer) == "<Coalescer closed, in flight: 0>"

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import attrs
 from click.testing import CliRunner
@@ -131,7 +132,7 @@ class Terminal:
         """Does it show what is typed?"""
         return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

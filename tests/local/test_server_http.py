@@ -93,6 +93,17 @@ async def test_an_answer_says_no_more_than_it_must(server: Server) -> None:
 
 
 @on(REAL_ASYNCIO)
+async def test_nothing_of_a_request_is_logged(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fields = (f"Authorization: Bearer {PLANTED}", f"Referer: {PLANTED}", f"User-Agent: {PLANTED}")
+    [answer] = await exchange(server, head(f"GET /?{PLANTED} HTTP/1.1", host(server), *fields))
+    assert answer.status == 200
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
+
+
+@on(REAL_ASYNCIO)
 async def test_a_connection_serves_many_requests(echo: Echo, server: Server) -> None:
     message = head("GET / HTTP/1.1", host(server))
     answers = await exchange(server, *[message] * 20, answers=20)

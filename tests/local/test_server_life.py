@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from connectors.local import Server, serve
+from connectors.local._serving import preferred
 from tests.local.wires import exchange, head, read_answer
 from tests.loops import REAL_ASYNCIO, on
 from transports import Request, Response
@@ -74,6 +75,9 @@ async def test_a_port_can_be_chosen() -> None:
 
 
 async def test_a_name_is_bound_where_every_client_finds_it() -> None:
+    ipv6, ipv4 = (socket.AF_INET6, ("::1", 1, 0, 0)), (socket.AF_INET, ("127.0.0.1", 1))
+    assert preferred([ipv6, ipv4]) == preferred([ipv4, ipv6]) == ipv4
+    assert preferred([ipv6]) == ipv6
     async with serve(Patient(), host="localhost") as server:
         assert server.url == f"http://localhost:{server.port}"
         assert not server.exposed

@@ -9,7 +9,7 @@ import structlog.tracebacks
 from rich.console import Console
 from rich.traceback import Traceback
 
-TOKEN = "planted-token-6b1f0c9e"  # noqa: S105 - it is planted.
+TOKEN = "planted-token-6b1f0c9e"
 
 
 def assert_no_leak(error: BaseException, *secrets: str) -> None:
@@ -29,8 +29,8 @@ def _renderings(error: BaseException) -> Iterator[tuple[str, str]]:
         for rich in (True, False):
             transform = structlog.tracebacks.ExceptionDictTransformer(
                 show_locals=True,
-                locals_max_length=None,
-                locals_max_string=None,
+                locals_max_length=10**6,
+                locals_max_string=10**6,
                 locals_hide_dunder=False,
                 max_frames=1000,
                 use_rich=rich,
@@ -64,8 +64,8 @@ def _rich(error: BaseException) -> str:
         error,
         error.__traceback__,
         show_locals=True,
-        locals_max_length=None,
-        locals_max_string=None,
+        locals_max_length=10**6,
+        locals_max_string=10**6,
     )
     for stack in trace.stacks:
         stack.frames = [frame for frame in stack.frames if "/tests/" not in frame.filename]

@@ -80,19 +80,8 @@ def test_in_a_second_run_it_works_again(new_loop: NewLoop) -> None:
 
 
 def test_a_forgotten_aclose_closes_the_connections_with_the_loop(new_loop: NewLoop) -> None:
-    async def main() -> asyncio.StreamReader:
-        reader: list[asyncio.StreamReader] = []
-
-        async def script(peer: object) -> None:
-            reader.append(peer.reader)  # type: ignore[attr-defined]
-            await repeating(OK)(peer)  # type: ignore[arg-type]
-
-        async with serving(script) as server:
-            await transport.send(Request("GET", f"{server.url}/"))
-        return reader[0]
-
     transport = AiohttpTransport()
-    run(new_loop, main())
+    run(new_loop, ask(transport))
     del transport
     gc.collect()  # What it left open would warn, and a warning is an error here.
 

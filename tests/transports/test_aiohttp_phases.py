@@ -168,7 +168,7 @@ async def test_an_answer_that_keeps_coming_has_its_time(transport: AiohttpTransp
 async def test_a_refused_connection(transport: AiohttpTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with pytest.raises(ConnectError, match="No connection could be made: .*Connect") as caught:
+    with pytest.raises(ConnectError, match=r"No connection could be made: .*Connect") as caught:
         await transport.send(Request("POST", f"http://127.0.0.1:{port}/"))
     error = caught.value
     assert (type(error), error.phase, error.maybe_sent) == (ConnectError, "connect", False)

@@ -150,12 +150,12 @@ async def test_the_environment_counts_only_when_it_is_asked_for_and_is_read_once
     "proxy", ["", "socks5://127.0.0.1:1", f"http://me:{TOKEN}@[::1", "http://"]
 )
 async def test_what_is_no_proxy_is_refused_without_being_shown(proxy: str) -> None:
-    with pytest.raises(ValueError, match="like http://proxy.example:3128") as caught:
+    with pytest.raises(ValueError, match="must be a URL like") as caught:
         AiohttpTransport(proxy=proxy)
     assert_no_leak(caught.value)
 
 
-@pytest.mark.parametrize("limits", [{"limit": 0}, {"limit_per_host": 0}, {"limit": -1}])
-async def test_a_limit_below_one_is_refused(limits: dict[str, int]) -> None:
+@pytest.mark.parametrize(("limit", "limit_per_host"), [(0, 1), (1, 0), (-1, 1)])
+async def test_a_limit_below_one_is_refused(limit: int, limit_per_host: int) -> None:
     with pytest.raises(ValueError, match="from 1"):
-        AiohttpTransport(**limits)
+        AiohttpTransport(limit=limit, limit_per_host=limit_per_host)

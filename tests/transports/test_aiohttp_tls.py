@@ -33,8 +33,8 @@ async def test_a_given_context_says_who_is_trusted(certificate: Certificate) -> 
 async def test_who_is_not_trusted_gets_no_request(certificate: Certificate) -> None:
     transport = AiohttpTransport()
     async with serving(repeating(OK), tls=certificate.server) as server:
+        request = Request("GET", f"{server.url}/?code={TOKEN}", {"api_key": TOKEN})
         with pytest.raises(TLSError, match="certificate verify failed") as caught:
-            request = Request("GET", f"{server.url}/?code={TOKEN}", {"api_key": TOKEN})
             await transport.send(request)
         await transport.aclose()
     assert (caught.value.phase, caught.value.maybe_sent) == ("tls", False)

@@ -121,9 +121,9 @@ WRONG = {
     "a method with a space": (lambda: Request("GET /", URL), ValueError),
     "no method": (lambda: Request(None, URL), ValueError),  # type: ignore[arg-type]
     "a field with a line break": (lambda: Request("GET", URL, {"a": TOKEN + "\n"}), ValueError),
-    "a field of bytes": (lambda: Request("GET", URL, {"a": TOKEN.encode()}), TypeError),  # type: ignore[dict-item]
+    "a field of bytes": (lambda: Request("GET", URL, {"a": TOKEN.encode()}), TypeError),  # type: ignore[arg-type]
     "a body of text": (lambda: Request("GET", URL, {}, TOKEN), TypeError),  # type: ignore[arg-type]
-    "a bytearray": (lambda: Request("GET", URL, {}, bytearray(1)), TypeError),
+    "a bytearray": (lambda: Request("GET", URL, {}, bytearray(1)), TypeError),  # type: ignore[arg-type]
     "no deadline": (lambda: Request("GET", URL, deadline=None), ValueError),  # type: ignore[arg-type]
     "a deadline that is no number": (lambda: Request("GET", URL, deadline=math.nan), ValueError),
     "a cap below 0": (lambda: Request("GET", URL, max_body=-1), ValueError),

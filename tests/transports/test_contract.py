@@ -65,7 +65,7 @@ async def test_a_request_arrives_exactly_as_it_is(harness: Harness, body: bytes 
         seen.append(request)
         return Response(200)
 
-    fields = [("X-Two", "1"), ("X-Two", "2"), ("authorization", Secret("Bearer abc"))]
+    fields = Headers([("X-Two", "1"), ("X-Two", "2"), ("authorization", Secret("Bearer abc"))])
     async with harness.serve(handler) as (transport, url):
         await transport.send(Request("POST", f"{url}/a%2Fb/..%2Fx?q=%252e", fields, body))
     (request,) = seen
@@ -223,11 +223,10 @@ async def test_closing_ends_what_is_under_way(harness: Harness) -> None:
             await transport.send(Request("GET", f"{url}/"))
         errors.append(caught.value)
 
-    async with harness.serve(stuck) as (transport, url):
-        async with anyio.create_task_group() as group:
-            group.start_soon(ask, transport, url)
-            await stuck.asked.wait()
-            assert await seconds_of(transport.aclose) < PROMPTLY
+    async with harness.serve(stuck) as (transport, url), anyio.create_task_group() as group:
+        group.start_soon(ask, transport, url)
+        await stuck.asked.wait()
+        assert await seconds_of(transport.aclose) < PROMPTLY
     assert errors[0].maybe_sent
 
 

@@ -56,8 +56,17 @@ def test_a_given_one_is_for_every_url_and_its_credentials_are_taken_out(
 
 @pytest.mark.parametrize(
     "given",
-    ["", "http://", "socks5://a.example:1", "http://a b", "http://a.example:x", "http://a/path"]
-    + ["http://a.example?q", "http://a.example:70000", "a@"],
+    [
+        "",
+        "http://",
+        "a@",
+        "socks5://a.example:1",
+        "http://a b",
+        "http://a.example:x",
+        "http://a.example:70000",
+        "http://a/path",
+        "http://a.example?q",
+    ],
 )
 def test_what_is_no_proxy_is_a_problem(given: str) -> None:
     problem = find_proxies(given, trust_env=False)

@@ -30,7 +30,7 @@ CLIENTS: dict[str, Callable[[], Transport]] = {
 }
 
 
-@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS)
+@pytest.fixture(params=list(CLIENTS.values()), ids=list(CLIENTS))
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     made: Transport = request.param()
     yield made
@@ -195,6 +195,29 @@ async def test_a_second_answer_that_nobody_asked_for_is_nobodys(transport: Trans
     assert response.body == b"ok"
 
 
+async def test_a_server_that_always_speaks_first_is_asked_once(transport: Transport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(b"220 ready\r\n")
+        await peer.gone()
+
+    async with serving(script) as server:
+        # uvloop has read the greeting before the request goes out, and aiohttp has given the
+        # connection up by then; asyncio reads it as the answer.
+        with pytest.raises((ProtocolError, DisconnectedError)):
+            await transport.send(Request("GET", f"{server.url}/"))
+    assert server.connections == 1
+
+
+async def test_an_answer_that_came_before_the_first_request_is_taken(transport: Transport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(answer("Connection: close", "Content-Length: 0", status="503 Busy"))
+        await peer.gone()
+
+    async with serving(script) as server:
+        assert (await transport.send(Request("GET", f"{server.url}/"))).status == 503
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST"])
 async def test_one_send_is_one_attempt(transport: Transport, method: str) -> None:
     # On a fresh connection and on one that is used again: many clients send a second time there.
@@ -328,8 +351,18 @@ async def test_a_plain_stream_without_end_ends_at_the_cap(transport: Transport) 
 
 @pytest.mark.parametrize(
     "target",
-    ["/", "/a%2Fb%20c", "/..%2Fx", "/%252e", "/%C3%BC", "/a/../b//./c", "/?q=a+b%20c&q=%ff"]
-    + ["/?q='\"<>\\^`{|}[]@:;,!$", "/%zz?%", "/~a/%7Eb/%41"],
+    [
+        "/",
+        "/a%2Fb%20c",
+        "/..%2Fx",
+        "/%252e",
+        "/%C3%BC",
+        "/a/../b//./c",
+        "/?q=a+b%20c&q=%ff",
+        "/?q='\"<>\\^`{|}[]@:;,!$",
+        "/%zz?%",
+        "/~a/%7Eb/%41",
+    ],
 )
 async def test_a_url_goes_out_exactly_as_it_is(transport: Transport, target: str) -> None:
     async with serving(saying(OK)) as server:
