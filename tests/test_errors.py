@@ -197,11 +197,33 @@ def test_str_says_what_happened_to_what_and_what_next(kind: type[ConnectorsError
     assert not kind.hint.endswith(".")
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in EVERY if issubclass(kind, ServiceError | NoAnswerError)]
-)
-def test_what_a_server_or_a_network_does_has_a_next_step(kind: type[ConnectorsError]) -> None:
-    assert kind.hint or kind in {ServiceError, NoAnswerError}
+NEXT_STEPS = {
+    NotConnectedError: "Connect the integration first",
+    UnauthorizedError: "Check the token or key",
+    ForbiddenError: "service token",
+    MeteredConnectorError: "`call_api`",
+    OutOfCreditsError: "Add integration credits",
+    RateLimitedError: "wait before the next",
+    ServerError: "try again later",
+    RedirectError: "Check server_url",
+    UnreachableError: "Check the network",
+    TimedOutError: "Client(timeout=seconds)",
+    MalformedResponseError: "Check that server_url",
+}
+
+
+@pytest.mark.parametrize(("kind", "step"), NEXT_STEPS.items())
+def test_what_a_server_or_a_network_does_has_a_next_step(
+    kind: type[ConnectorsError], step: str
+) -> None:
+    assert step in str(kind("It broke"))
+
+
+def test_a_fact_that_is_not_given_is_none() -> None:
+    shown = ConnectorsError("It broke").to_dict()
+    assert shown.pop("type") == "ConnectorsError"
+    assert shown.pop("message") == "It broke"
+    assert set(shown.values()) == {None}
 
 
 @pytest.mark.parametrize(
