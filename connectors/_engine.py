@@ -25,8 +25,9 @@ from connectors._events import emit
 from connectors._models import Connection
 from connectors._recent import Recent
 from connectors._redaction import Redactor
+from connectors._refusals import error_of, error_without_answer
 from connectors._retry import Outcome, RetryBudget, RetryPolicy, send_with_retries
-from connectors._wire import decode, error_of, error_without_answer
+from connectors._wire import decode
 from transports import Request, Response, Transport, TransportError
 
 T = TypeVar("T")

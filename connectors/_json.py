@@ -56,7 +56,9 @@ def encode_json(value: object, name: str) -> bytes:
 
 def _encoded(value: object) -> bytes | Exception:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(
+            value, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        ).encode()
     except UnicodeEncodeError:
         return ValueError("a string in it holds half of a character (a lone surrogate)")
     except (TypeError, ValueError, RecursionError) as error:

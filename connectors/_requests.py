@@ -14,8 +14,9 @@ from uuid import uuid4
 
 from connectors._errors import MissingCredentialsError
 from connectors._identity import Identity
+from connectors._json import encode_json
 from connectors._version import __version__
-from connectors._wire import encode_json, encode_segment
+from connectors._wire import encode_segment
 from transports import FieldValue, Headers, Request, Secret
 
 

@@ -20,12 +20,9 @@ from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from connectors._errors import MalformedResponseError
-from connectors._json import Problem, encode_json, parsed
+from connectors._json import Problem, parsed
 from connectors._models import ApiResponse, Connection
-from connectors._refusals import error_of, error_without_answer
 from transports import Request, Response
-
-__all__ = ["decode", "encode_json", "encode_segment", "error_of", "error_without_answer"]
 
 T = TypeVar("T")
 

@@ -63,7 +63,7 @@ MANAGEMENT: dict[str, tuple[Call, str, str, bytes | None]] = {
         lambda c: c.management.authorize("slack", scopes=["chat:write"]),
         "PUT",
         "/external-auth/integrations/slack",
-        b'{"scopes": ["chat:write"]}',
+        b'{"scopes":["chat:write"]}',
     ),
     "status": (
         lambda c: c.management.status("slack", connection_id="a&b"),

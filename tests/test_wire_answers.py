@@ -21,7 +21,8 @@ from connectors._models import (
     Connector,
 )
 from connectors._redaction import Redactor
-from connectors._wire import decode, error_of
+from connectors._refusals import error_of
+from connectors._wire import decode
 from tests.tracebacks import rendered
 from transports import Request, Response, Secret
 

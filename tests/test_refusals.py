@@ -24,7 +24,7 @@ from connectors._errors import (
     UnreachableError,
 )
 from connectors._redaction import Redactor
-from connectors._wire import error_of, error_without_answer
+from connectors._refusals import error_of, error_without_answer
 from transports import (
     BodyTooLargeError,
     ConnectError,
