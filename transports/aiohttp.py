@@ -160,7 +160,7 @@ class AiohttpTransport:
         opened = self._opened
         if self._lifetime.closed or opened is None or opened.pid != os.getpid():
             self._lifetime.closed = True
-        elif opened.is_gone:
+        elif opened.loop.is_closed():
             self._lifetime.closed = True
             await opened.session.close()
         elif opened.loop is _running_loop():
@@ -197,7 +197,7 @@ class AiohttpTransport:
         opened, loop = self._opened, _running_loop()
         if loop is None:
             raise attempt.error(WrongEventLoopError, _ASYNCIO_ONLY)
-        if opened is None or opened.is_gone:
+        if opened is None or opened.loop.is_closed():
             # Nothing waits in here, so it happens once for all who come at the same time.
             if opened is not None:
                 await opened.session.close()
@@ -263,10 +263,6 @@ class _Opened:
     loop: asyncio.AbstractEventLoop
     pid: int = attrs.field(factory=os.getpid)
     lock: anyio.Lock = attrs.field(factory=anyio.Lock)
-
-    @property
-    def is_gone(self) -> bool:
-        return self.session.closed or self.loop.is_closed()
 
 
 async def _open(loop: asyncio.AbstractEventLoop, limit: int, limit_per_host: int) -> _Opened:

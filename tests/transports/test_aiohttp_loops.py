@@ -197,6 +197,42 @@ def test_closing_that_is_cancelled_by_asyncio_closes(new_loop: NewLoop) -> None:
     run(new_loop, main())
 
 
+def test_when_it_is_closed_nothing_is_under_way_any_more(new_loop: NewLoop) -> None:
+    # One request has the connection, the other waits for it: aiohttp itself would cancel that one.
+    async def main() -> None:
+        async with serving(silent) as server:
+            asking = [asyncio.create_task(error_of(transport, f"{server.url}/")) for _ in range(2)]
+            await server.seen(1)
+            await transport.aclose()
+            assert [one.done() for one in asking] == [True, True]
+            errors = [one.result() for one in asking]
+        assert [type(error) for error in errors] == [TransportClosedError] * 2
+        assert sorted((error.phase, error.maybe_sent) for error in errors) == [
+            ("headers", True),
+            ("pool", False),
+        ]
+
+    transport = AiohttpTransport(limit=1)
+    run(new_loop, main())
+
+
+def test_closing_in_a_cancelled_scope_still_waits_until_it_is_closed(new_loop: NewLoop) -> None:
+    async def main() -> None:
+        async with serving(silent) as server:
+            asking = asyncio.create_task(error_of(transport, f"{server.url}/"))
+            await server.seen(1)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await transport.aclose()
+                assert asking.done()
+            assert not scope.cancelled_caught
+            assert transport._opened is not None
+            assert transport._opened.session.closed
+
+    transport = AiohttpTransport()
+    run(new_loop, main())
+
+
 def test_while_it_looks_up_a_name_it_runs_out_of_time(new_loop: NewLoop) -> None:
     # asyncio looks names up in the loop's executor, and this one is busy; uvloop has threads of
     # its own, and does it at once.
@@ -276,6 +312,7 @@ async def child(url):
         await asyncio.wait_for(ask(url), 5)
     except TransportClosedError:
         print("closed", flush=True)
+    assert not loop._ready, "something is to be done in the parent's loop"
     other = AiohttpTransport()
     print((await other.send(Request("GET", url))).body, flush=True)
     await other.aclose()

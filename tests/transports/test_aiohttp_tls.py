@@ -1,6 +1,10 @@
 """TLS: what is trusted, what is refused, and when the system's certificates are read."""
 
+import os
+import socket
+import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -10,7 +14,7 @@ from tests.loops import REAL_ASYNCIO, on
 from tests.transports.certificates import Certificate, make_certificate
 from tests.transports.leaks import TOKEN, assert_no_leak
 from tests.transports.raw_server import OK, Peer, repeating, saying, serving
-from transports import Request, TLSError, TransportError
+from transports import Request, TLSError, TransportError, TransportTimeoutError
 from transports.aiohttp import AiohttpTransport
 
 pytestmark = on(REAL_ASYNCIO)
@@ -95,20 +99,53 @@ async def test_without_https_no_certificate_is_read() -> None:
     assert transport._ssl_context is None
 
 
-async def test_an_idle_tls_connection_that_was_closed_is_not_used(
-    certificate: Certificate,
+async def test_while_the_systems_certificates_are_read_it_can_run_out_of_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.message()
-        await peer.say(OK)
-
-    transport = AiohttpTransport(ssl_context=certificate.client)
-    async with serving(script, tls=certificate.server) as server:
-        for _ in range(5):
-            await transport.send(Request("POST", f"{server.url}/"))
-            await anyio.wait_all_tasks_blocked()
+    fifo = tmp_path / "certificates"
+    os.mkfifo(fifo)  # Who reads it waits for a writer.
+    monkeypatch.setenv("SSL_CERT_FILE", str(fifo))
+    transport = AiohttpTransport()
+    try:
+        deadline = anyio.current_time() + 0.1
+        with anyio.fail_after(5), pytest.raises(TransportTimeoutError) as caught:
+            await transport.send(Request("GET", "https://127.0.0.1:9/", deadline=deadline))
         await transport.aclose()
-    assert server.connections == 5
+    finally:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    assert not caught.value.maybe_sent
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+async def test_an_idle_tls_connection_that_was_closed_while_the_loop_stood_still_is_not_used(
+    certificate: Certificate,
+    says_goodbye: bool,  # noqa: FBT001 - a parameter of the test.
+) -> None:
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            plain, _ = listening.accept()
+            with certificate.server.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(65536)
+                connection.sendall(OK)
+                proceed.wait()
+                connection.setblocking(False)  # noqa: FBT003 - the socket's own way.
+                if says_goodbye:
+                    with suppress(ssl.SSLWantReadError):  # It does not wait for the client's.
+                        connection.unwrap()
+            closed.set()
+
+    proceed, closed = threading.Event(), threading.Event()
+    transport = AiohttpTransport(ssl_context=certificate.client)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        url = "https://127.0.0.1:{1}/".format(*listening.getsockname())
+        await transport.send(Request("POST", url))
+        proceed.set()
+        assert closed.wait(5)  # Blocks the loop on purpose.
+        assert (await transport.send(Request("POST", url))).body == b"ok"
+        await transport.aclose()
+        thread.join()
 
 
 async def test_closing_does_not_wait_for_a_peer_that_says_nothing(

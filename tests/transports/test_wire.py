@@ -191,6 +191,7 @@ async def test_a_second_answer_that_nobody_asked_for_is_nobodys(transport: Trans
     async with serving(script) as server:
         await transport.send(Request("GET", f"{server.url}/"))
         pushed.set()
+        await anyio.wait_all_tasks_blocked()
         response = await transport.send(Request("POST", f"{server.url}/", body=b"1"))
     assert response.body == b"ok"
 
