@@ -2,7 +2,7 @@
 
 Each session has a fresh environment with no more in it than it needs. The tests run on every
 CPython that is supported and found on this machine, and on one if there is only one; what they
-covered together is counted at the end.
+cover is counted on the oldest of them.
 """
 
 import json
@@ -127,7 +127,7 @@ def build(session: nox.Session) -> None:
     """The wheel, made from the sdist: what is in it, and that it works alone."""
     uv = session.venv_backend == "uv"
     session.install("build[uv]" if uv else "build[virtualenv]")
-    dist = Path(session.create_tmp(), "dist")
+    dist = Path(session.create_tmp(), "dist").resolve()
     shutil.rmtree(dist, ignore_errors=True)
     installer = ["--installer", "uv"] if uv else []
     session.run("python", "-m", "build", *installer, "--outdir", str(dist), silent=True)
@@ -154,7 +154,7 @@ def conformance(session: nox.Session) -> None:
         session.skip("there is no Node.js with npm on this machine")
     session.install("-e", ".[local]", *groups("test"))
     tests = ROOT / "tests" / "conformance"
-    packages = Path(session.create_tmp(), "npm")
+    packages = Path(session.create_tmp(), "npm").resolve()
     packages.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json", ".npmrc"):
         if (tests / name).exists():
@@ -165,22 +165,26 @@ def conformance(session: nox.Session) -> None:
     session.run("pytest", str(tests), *session.posargs, env=modules)
 
 
-@nox.session(python=find_pythons())
+PYTHONS = find_pythons()
+
+
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests, measured; arguments after `--` go to pytest."""
+    """The tests, measured on the oldest Python; arguments after `--` go to pytest."""
     session.install("-e", ".[local]", *groups("test"))
-    data = ROOT / f".coverage.{session.python}"
-    for old in ROOT.glob(f"{data.name}.*"):
+    run = ("pytest", "--ignore=tests/conformance", *session.posargs)
+    if session.python != PYTHONS[0]:
+        session.run(*run)
+        return
+    for old in ROOT.glob(".coverage.*"):
         old.unlink()
-    session.run(
-        *("coverage", "run", "-m", "pytest", "--ignore=tests/conformance", *session.posargs),
-        env={"COVERAGE_FILE": str(data)},
-    )
+    data = {"COVERAGE_FILE": str(ROOT / f".coverage.{session.python}")}
+    session.run("coverage", "run", "-m", *run, env=data)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """That the tests, on all Pythons together, reached every line and branch."""
+    """That the tests, with the processes they start, reached every line and branch."""
     session.install("coverage[toml]")
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")

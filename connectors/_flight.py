@@ -145,6 +145,9 @@ class Flight(Generic[V]):
                 return
             self._fail(error)
         self._land()
+        # From Python 3.12 on, the frames of the fetch's error lead back to this one. What it held
+        # on to would hold that error: a cycle.
+        del self, fetch
 
     def _fail(self, error: BaseException) -> None:
         if self._error is None:

@@ -56,6 +56,7 @@ _BY_STATUS: Final[Mapping[int, type[ServiceError]]] = {
     402: OutOfCreditsError,
     403: ForbiddenError,
     429: RateLimitedError,
+    501: ServiceError,  # It does not do this, and will not do it later either.
 }
 _BY_FAMILY: Final[Mapping[int, type[ServiceError]]] = {3: RedirectError, 5: ServerError}
 

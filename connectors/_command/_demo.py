@@ -1,14 +1,12 @@
 """`connectors demo`: the main job on this machine, watched and counted."""
 
-import signal
-from types import FrameType
 from typing import Final
 
-import anyio
 import click
 
 from connectors._command._failures import Failure
 from connectors._command._output import progress, say, say_table, tell
+from connectors._command._running import run_until_told
 from connectors.local._demo import CALLS, Measured, demo
 
 PROGRAM: Final = """\
@@ -40,8 +38,7 @@ def command() -> None:
     for the connection 10,000 times at once: first with aiohttp and asyncio.gather, then with this
     package. It takes some seconds and leaves nothing behind.
     """
-    _stop_on_sigterm()
-    report(*anyio.run(_both))
+    report(*run_until_told(_both))
 
 
 def report(by_hand: Measured, with_sdk: Measured) -> None:
@@ -54,17 +51,6 @@ def report(by_hand: Measured, with_sdk: Measured) -> None:
     say(f"\n{_EXPLANATION}\n\n{PROGRAM}")
     if with_sdk.answered < with_sdk.calls:
         raise Failure("not all of the calls with base44-connectors were answered.")
-
-
-def _stop_on_sigterm() -> None:
-    # As Ctrl-C does, so that the temporary folder goes too.
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # The event loop listens for Ctrl-C; unless that is ignored, as in the background of a script.
-    handler = signal.getsignal(signal.SIGINT)
-    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 async def _both() -> tuple[Measured, Measured]:

@@ -2,18 +2,18 @@
 
 import errno
 import shlex
-import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
 import click
-from anyio import open_signal_receiver
 
 from connectors._command._failures import Failure
 from connectors._command._options import DEFAULT_APP, app_option, examples, vault_option
 from connectors._command._output import tell
+from connectors._command._running import run_until_told
 from connectors.local import (
     Authority,
     LocalBackend,
@@ -65,8 +65,9 @@ def command(*, port: int, host: str, app_id: str, vault: Path, print_env: bool) 
         authority = anyio.run(_authority, vault)
         click.echo(_exports(app_id, authority, f"http://{in_url(host)}:{port}"))
         return
-    with suppress(KeyboardInterrupt):  # Before or after it listens for it.
-        anyio.run(_serve, vault, app_id, host, port)
+    with suppress(KeyboardInterrupt):  # It is how a server ends.
+        run_until_told(partial(_serve, vault, app_id, host, port))
+    tell("Stopped.")
 
 
 async def _authority(path: Path) -> Authority:
@@ -78,22 +79,13 @@ async def _serve(path: Path, app_id: str, host: str, port: int) -> None:
     async with Vault(path) as vault:
         authority = await vault_authority(vault)
         backend = LocalBackend(vault, authority)
-        # Outside, so that a second signal does not break off the end.
-        with open_signal_receiver(*_signals()) as signals:
-            try:
-                async with serve(backend, host=host, port=port, grace=_GRACE) as server:
-                    click.echo(_exports(app_id, authority, server.url))
-                    _tell(server, app_id, path)
-                    await anext(signals)
-            except OSError as error:
-                raise Failure(_problem(error, host, port)) from error
-    tell("Stopped.")
-
-
-def _signals() -> tuple[signal.Signals, ...]:
-    # A shell lets a background process of a script ignore Ctrl-C, which is then for others.
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    return (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
+        try:
+            async with serve(backend, host=host, port=port, grace=_GRACE) as server:
+                click.echo(_exports(app_id, authority, server.url))
+                _tell(server, app_id, path)
+                await anyio.sleep_forever()
+        except OSError as error:
+            raise Failure(_problem(error, host, port)) from error
 
 
 def _exports(app_id: str, authority: Authority, url: str) -> str:

@@ -32,9 +32,6 @@ _APP: Final = "demo"
 _TYPE: Final = "slack"
 _TOKEN: Final = "xoxb-of-the-demo"  # noqa: S105 - it opens nothing.
 
-# Seconds for requests under way when somebody breaks it off.
-_GRACE: Final = 0.2
-
 Step: TypeAlias = Callable[[], None]
 """Called when one more call has ended, well or not."""
 
@@ -124,7 +121,7 @@ async def demo() -> AsyncIterator[Demo]:
             await vault.put(Owner.app(_APP, _TYPE), Grant(_TYPE, _TOKEN))
             authority = await vault_authority(vault)
             backend = _CountingBackend(LocalBackend(vault, authority))
-            async with serve(backend, grace=_GRACE) as server:
+            async with serve(backend) as server:
                 yield Demo(server.url, authority.service_token, backend)
 
 

@@ -67,8 +67,9 @@ async def test_each_kind_of_account_is_found(path: Path) -> None:
         assert user == Connection(TOKENS["ann"], None, "gmail")
         with pytest.raises(NotConnectedError):
             await connectors.get_connection("github")
+    async with Client.local(vault=path) as client:
         with pytest.raises(NotConnectedError):
-            await Client.local(vault=path).as_service_role.connectors.get_connection("slack")
+            await client.as_service_role.connectors.get_connection("slack")
 
 
 async def test_a_users_account_is_forgotten(path: Path) -> None:
