@@ -1,9 +1,10 @@
 """A server on loopback that says exactly the bytes it is told to, and keeps what it was sent."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 
 import attrs
@@ -123,6 +124,19 @@ async def serving(
         while tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
         await listening.wait_closed()
+
+
+@contextmanager
+def full() -> Iterator[str]:
+    """A server whose queue of connections is full: a new one is not made and not refused."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        queued = [socket.socket() for _ in range(8)]
+        for one in queued:
+            one.setblocking(False)  # noqa: FBT003 - the socket's own way.
+            one.connect_ex(listening.getsockname())
+        yield "127.0.0.1:{1}".format(*listening.getsockname())
+        for one in queued:
+            one.close()
 
 
 def saying(data: bytes) -> Script:

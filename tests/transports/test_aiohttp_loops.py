@@ -14,7 +14,7 @@ import anyio
 import pytest
 import uvloop
 
-from tests.transports.raw_server import OK, repeating, serving, silent
+from tests.transports.raw_server import OK, full, repeating, serving, silent
 from transports import (
     ConnectTimeoutError,
     Request,
@@ -216,6 +216,20 @@ def test_when_it_is_closed_nothing_is_under_way_any_more(new_loop: NewLoop) -> N
     run(new_loop, main())
 
 
+def test_when_it_is_closed_no_connection_is_being_made_any_more(new_loop: NewLoop) -> None:
+    async def main() -> TransportError:
+        with full() as address:
+            asking = asyncio.create_task(error_of(transport, f"http://{address}/"))
+            await anyio.wait_all_tasks_blocked()
+            await transport.aclose()
+            assert asking.done()
+        return asking.result()
+
+    transport = AiohttpTransport()
+    error = run(new_loop, main())
+    assert (type(error), error.maybe_sent) == (TransportClosedError, False)
+
+
 def test_closing_in_a_cancelled_scope_still_waits_until_it_is_closed(new_loop: NewLoop) -> None:
     async def main() -> None:
         async with serving(silent) as server:
@@ -260,7 +274,7 @@ def test_while_it_looks_up_a_name_it_runs_out_of_time(new_loop: NewLoop) -> None
 
 FORGETFUL = """
 import asyncio, contextlib
-from tests.transports.raw_server import OK, repeating, serving, silent
+from tests.transports.raw_server import OK, full, repeating, serving, silent
 from transports import Request
 from transports.aiohttp import AiohttpTransport
 
@@ -293,7 +307,7 @@ def test_a_forgotten_aclose_neither_warns_nor_hangs_the_exit(new_loop: NewLoop) 
 
 FORKING = """
 import asyncio, atexit, os, sys
-from tests.transports.raw_server import OK, repeating, serving
+from tests.transports.raw_server import OK, full, repeating, serving
 from transports import ForkedProcessError, Request, TransportClosedError
 from transports.aiohttp import AiohttpTransport
 

@@ -2,14 +2,13 @@
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 
 from tests.loops import REAL_ASYNCIO, on
-from tests.transports.raw_server import OK, Peer, repeating, saying, serving, silent
+from tests.transports.raw_server import OK, Peer, full, repeating, saying, serving, silent
 from transports import (
     ConnectError,
     ConnectTimeoutError,
@@ -45,19 +44,6 @@ async def timed_out(transport: AiohttpTransport, request: Request) -> TransportT
         await transport.send(request)
     assert SOON - 0.01 <= anyio.current_time() - began < SOON + 1
     return caught.value
-
-
-@contextmanager
-def full() -> Iterator[str]:
-    """A server whose queue of connections is full: a new one is not made and not refused."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
-        queued = [socket.socket() for _ in range(8)]
-        for one in queued:
-            one.setblocking(False)  # noqa: FBT003 - the socket's own way.
-            one.connect_ex(listening.getsockname())
-        yield "127.0.0.1:{1}".format(*listening.getsockname())
-        for one in queued:
-            one.close()
 
 
 async def never_reads(peer: Peer) -> None:
