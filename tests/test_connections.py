@@ -7,7 +7,14 @@ import anyio
 import attrs
 import pytest
 
-from connectors import Client, ClientUsageError, Connection, NotConnectedError, ServerError
+from connectors import (
+    Client,
+    ClientUsageError,
+    Connection,
+    NotConnectedError,
+    RetryPolicy,
+    ServerError,
+)
 from tests.loops import VIRTUAL, on
 from tests.service import ACCESS_TOKEN, CONNECTED, SLACK, answers, client, counted, in_turn
 from transports import Headers, Request, Response, Secret
@@ -274,3 +281,12 @@ async def test_a_fetch_that_asks_for_itself_is_told_so() -> None:
     connectors = client(recursive).as_service_role.connectors
     with pytest.raises(ClientUsageError, match="fetch"):
         await connectors.get_connection("slack")
+
+
+@on(VIRTUAL)
+async def test_a_policy_says_how_often_it_is_tried() -> None:
+    transport = answers({}, 503)
+    ours = client(transport, retry=RetryPolicy(attempts=5))
+    with pytest.raises(ServerError):
+        await ours.as_service_role.connectors.get_connection("slack")
+    assert len(transport.calls) == 5
