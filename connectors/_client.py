@@ -5,7 +5,9 @@ costs nothing: it shares the transport, the coalescer and the retry budget, and 
 is its own. Closing the client closes what it made; closing a view closes nothing.
 """
 
+import math
 import os
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, final
@@ -341,8 +343,11 @@ def _secret_variable(name: str) -> Secret | None:
 
 
 def _checked_timeout(timeout: float) -> float:
-    if isinstance(timeout, int | float) and timeout > 0:
-        return timeout
+    # What is larger than any float could not be added to a clock.
+    if isinstance(timeout, int | float) and (
+        0 < timeout <= sys.float_info.max or timeout == math.inf
+    ):
+        return float(timeout)
     raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}.")
 
 

@@ -60,6 +60,10 @@ _BY_STATUS: Final[Mapping[int, type[ServiceError]]] = {
 }
 _BY_FAMILY: Final[Mapping[int, type[ServiceError]]] = {3: RedirectError, 5: ServerError}
 
+# Bytes of a refusal that are looked at. To search a megabyte for secrets would hold up every other
+# task of the program for more than a second, and no honest refusal is that long.
+_LARGEST: Final = 64 * 1024
+
 # The most specific first.
 _BY_FAILURE: Final[tuple[tuple[type[TransportError], type[ConnectorsError]], ...]] = (
     (TransportTimeoutError, TimedOutError),
@@ -81,7 +85,8 @@ def error_of(
     request_id: str,
 ) -> ServiceError:
     """The error that an answer with any status but 2xx stands for."""
-    body = parsed(response.body)
+    large = len(response.body) > _LARGEST
+    body = Problem("it is too large to be kept") if large else parsed(response.body)
     data = None if isinstance(body, Problem) else redactor.json(body)
     header_code = redactor.text(response.headers.get("x-base44-connector-error", ""))
     code = _first_text(data, ("error", "code"), ("code",)) or header_code or None

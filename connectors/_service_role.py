@@ -8,6 +8,7 @@ import attrs
 
 from connectors._models import ApiResponse, Connection, Method, QueryScalar
 from connectors._view import View
+from transports import Headers
 
 if TYPE_CHECKING:
     from connectors.catalog import IntegrationType
@@ -163,6 +164,8 @@ def _check_call(path: object, method: object, host: object) -> None:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r}.")
     if host is not None and not isinstance(host, str):
         raise TypeError(f"host must be a str or None, not {type(host).__name__}.")
+    if host is not None and not host.isprintable():
+        raise ValueError("host holds a control character.")
 
 
 def _checked_query(
@@ -185,10 +188,12 @@ def _checked_value(
 
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
+    checked = {_checked_name(name, "headers"): value for name, value in headers.items()}
+    for name, value in checked.items():
         if not isinstance(value, str):
             raise TypeError(f"headers[{name!r}] must be a str, not {type(value).__name__}.")
-    return {_checked_name(name, "headers"): value for name, value in headers.items()}
+    Headers(checked)  # It refuses what no header can be, a line break above all.
+    return checked
 
 
 def _checked_name(name: object, of: str) -> str:

@@ -1,6 +1,7 @@
 """Closing a client, cancelling its calls, and who owns what."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -11,6 +12,7 @@ from connectors import (
     Client,
     ClientClosedError,
     Connection,
+    ServiceError,
     TimedOutError,
     UnreachableError,
 )
@@ -231,3 +233,12 @@ async def test_without_a_transport_it_is_aiohttp_and_is_closed_with_the_client()
     await ours.aclose()
     with pytest.raises(ClientClosedError):
         await ours.as_service_role.connectors.get_connection("slack")
+
+
+async def test_a_huge_refusal_holds_nobody_up() -> None:
+    huge = Response(400, {"content-type": "application/json"}, b"[" + b"1," * 520_000 + b"1]")
+    began = time.perf_counter()
+    with pytest.raises(ServiceError, match="400 Bad Request") as caught:
+        await client(lambda _: huge).as_service_role.connectors.get_connection("slack")
+    assert caught.value.data is None
+    assert time.perf_counter() - began < 0.5

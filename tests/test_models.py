@@ -89,12 +89,12 @@ def test_a_token_is_in_no_repr_and_in_nothing_that_walks_over_the_fields(value: 
 
 
 def test_a_connection_shows_its_token_only_to_who_asks() -> None:
-    connection = Connection(TOKEN, {"subdomain": "acme"}, "zendesk")
+    connection = Connection(TOKEN, {"subdomain": "acme", "key": TOKEN}, "zendesk")
     assert connection.access_token == TOKEN
-    assert TOKEN not in repr(attrs.asdict(connection))
-    assert TOKEN not in repr(attrs.astuple(connection))
+    bare = Connection(TOKEN)
+    assert TOKEN not in repr((attrs.asdict(bare), attrs.astuple(bare)))
     assert repr(connection) == (
-        "Connection(connection_config={'subdomain': ...}, integration_type='zendesk')"
+        "Connection(connection_config={'subdomain': ..., 'key': ...}, integration_type='zendesk')"
     )
     assert repr(Connection(TOKEN)) == "Connection(connection_config=None, integration_type=None)"
 
@@ -142,6 +142,28 @@ def test_bad_input_to_a_connection_is_refused_without_showing_it(
     assert str(caught.value) == says
     assert "_models.py" in rendered(caught.value)
     assert TOKEN not in rendered(caught.value)
+
+
+def test_what_an_answer_may_leave_out_is_null_and_empty_and_nothing() -> None:
+    call = ApiResponse(success=True, phase="responded")
+    assert (call.status, call.data, call.data_base64, call.content_type) == (None,) * 4
+    assert (call.headers, call.credits_charged) == ({}, 0)
+    assert Connection(TOKEN).connection_config is None
+    field = attrs.asdict(ConnectionConfigField("a", "A"))
+    assert field.pop("required") is False
+    assert field == {
+        "name": "a",
+        "display_name": "A",
+        "description": None,
+        "placeholder": None,
+        "validation_pattern": None,
+        "validation_error": None,
+    }
+    assert AvailableIntegration("a", "A") == AvailableIntegration("a", "A", None, ())
+    assert Connector("a", "active") == Connector("a", "active", (), None)
+    nothing = attrs.asdict(Authorization())
+    assert nothing.pop("already_authorized") is False
+    assert set(nothing.values()) == {None}
 
 
 def test_the_words_of_the_protocol() -> None:

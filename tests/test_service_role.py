@@ -88,6 +88,8 @@ async def test_call_api_fills_in_what_is_absent() -> None:
         ({"method": "TRACE"}, ValueError, "method must be one of GET"),
         ({"method": None}, ValueError, "method must be one of GET"),
         ({"host": 1}, TypeError, "host must be a str or None"),
+        ({"host": "a\r\nb"}, ValueError, "host holds a control character"),
+        ({"headers": {"a": "b\r\nc"}}, ValueError, "header field 'a'"),
         ({"query": {"a": None}}, TypeError, r"query\['a'\] must be"),
         ({"query": {"a": {"b": 1}}}, TypeError, r"query\['a'\] must be"),
         ({"query": {"a": [None]}}, TypeError, r"query\['a'\] must be"),
