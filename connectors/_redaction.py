@@ -13,6 +13,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from html import unescape
 from typing import Final, TypeAlias, final
 
 from connectors._errors import Json
@@ -28,7 +29,10 @@ _DEEPEST: Final = 32
 
 # A URL in a JSON text in a JSON text has three.
 _LAYERS: Final = 3
-_ESCAPE: Final = re.compile(r'%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(["\\/])')
+_ESCAPE: Final = re.compile(
+    r"%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\([\"'\\/])"
+    r"|(&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|amp|lt|gt|quot|apos);)"
+)
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -124,8 +128,10 @@ def _names_a_secret(field: str) -> bool:
 
 
 def _forms(secret: Secret) -> Iterator[Secret]:
-    """A secret as it may come back: as it is, or inside something in base64."""
+    """A secret as it may come back: as it is, in hexadecimal, or inside something in base64."""
     yield secret
+    yield Secret(secret.reveal().encode().hex())
+    yield Secret(secret.reveal().encode().hex().upper())
     # Where the secret begins within the encoded text shifts its letters: there are three ways. The
     # first and last letters also depend on the neighbours, so they are left out.
     for shift in range(3):
@@ -163,13 +169,20 @@ def _unescaped(text: str, places: Sequence[int]) -> tuple[str, Sequence[int]]:
     origins: list[int] = []
     end = 0
     for escape in _ESCAPE.finditer(text):
-        percent, code, letter = escape.groups()
-        parts += text[end : escape.start()], letter or chr(int(percent or code, 16))
+        parts += text[end : escape.start()], _meant(escape)
         origins += places[end : escape.start() + 1]
         end = escape.end()
     parts.append(text[end:])
     origins += places[end:]
     return "".join(parts), origins
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """The one letter that an escape stands for."""
+    percent, four, two, letter, entity = escape.groups()
+    if entity:
+        return unescape(entity)[:1] or "\ufffd"
+    return letter or chr(int(percent or four or two, 16))
 
 
 def _merged(spans: Iterable[_Span]) -> list[_Span]:

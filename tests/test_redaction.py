@@ -367,3 +367,25 @@ def test_a_redactor_shows_nothing_of_its_secrets() -> None:
     shown = f"{redactor!r} {vars(redactor)}"
     assert TOKEN not in shown
     assert b64encode(TOKEN.encode()).decode().rstrip("=")[:-1] not in shown
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "svc-T0k+/=&amp;&lt;x&gt;&quot;Zq7",
+        "".join(f"&#{ord(letter)};" for letter in 'svc-T0k+/=&<x>"Zq7'),
+        "".join(f"&#x{ord(letter):x};" for letter in 'svc-T0k+/=&<x>"Zq7'),
+        "".join(f"\\x{ord(letter):02x}" for letter in 'svc-T0k+/=&<x>"Zq7'),
+        b'svc-T0k+/=&<x>"Zq7'.hex(),
+        b'svc-T0k+/=&<x>"Zq7'.hex().upper(),
+    ],
+    ids=["entities", "decimal", "hexadecimal", "escapes", "hex", "HEX"],
+)
+def test_a_token_that_an_error_page_encoded_is_found(encoded: str) -> None:
+    redactor = Redactor([Secret('svc-T0k+/=&<x>"Zq7')])
+    assert redactor.text(f"bad token {encoded}, sorry") == "bad token [redacted], sorry"
+
+
+def test_an_entity_that_is_no_letter_does_no_harm() -> None:
+    redactor = Redactor([Secret("planted-token-1")])
+    assert redactor.text("&#1; &#x10ffff; planted-token-1") == "&#1; &#x10ffff; [redacted]"
