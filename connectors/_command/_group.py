@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from connectors._command._failures import exit_code
+from connectors._command._output import write_whatever_comes
 from connectors._version import __version__
 
 _COMMANDS: Final = {
@@ -82,5 +83,6 @@ def commands() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command with arguments, by default the program's, and return its exit code."""
+    write_whatever_comes()
     given = None if arguments is None else list(arguments)
     return exit_code(partial(commands.main, given, prog_name="connectors", standalone_mode=False))

@@ -4,6 +4,7 @@ Whatever comes from a vault or a server is text, never markup, and what it has o
 is shown instead of obeyed.
 """
 
+import io
 import json
 import os
 import sys
@@ -19,6 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 _STRIDE: Final = 100
+
+
+def write_whatever_comes() -> None:
+    """Let no character be an error: where the output can't have it, its escape is written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def shown(value: object) -> str:
@@ -104,6 +112,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in table.columns:
         column.overflow = "fold"
+    # What is copied into the next command stays in one piece.
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*map(Text, row))
     return table

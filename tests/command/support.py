@@ -121,6 +121,18 @@ class Terminal:
         """Press keys."""
         os.write(self._master, text.encode())
 
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the command has ended, and return its exit code.
+
+        Python notices one that comes just before it begins to read when it has read.
+        """
+        for _ in range(60):
+            self.type("\x03")
+            while self._is_readable(1):
+                if not self._read(time.monotonic() + 1):
+                    return self._process.wait(60)
+        raise AssertionError(f"it does not end: {self.text!r}")
+
     def wait(self) -> int:
         """Wait until the command has ended, and return its exit code."""
         until = time.monotonic() + 60
@@ -141,14 +153,17 @@ class Terminal:
         os.close(self._master)
 
     def _read(self, until: float) -> bool:
-        ready, _, _ = select.select([self._master], [], [], max(0.0, until - time.monotonic()))
-        assert ready, f"nothing more came after {self.text!r}"
+        seconds = max(0.0, until - time.monotonic())
+        assert self._is_readable(seconds), f"nothing more came after {self.text!r}"
         try:
             read = os.read(self._master, 65536)
         except OSError:  # Linux says that nobody has the other end any more.
             read = b""
         self.raw += read.decode(errors="replace")
         return bool(read)
+
+    def _is_readable(self, seconds: float) -> bool:
+        return bool(select.select([self._master], [], [], seconds)[0])
 
 
 def exported(lines: str) -> Mapping[str, str]:

@@ -64,8 +64,8 @@ def test_ctrl_c_at_the_prompt_ends_it_with_nothing_kept_and_the_terminal_as_it_w
 ) -> None:
     with Terminal(vault, "connect", "slack") as terminal:
         terminal.expect("it is not shown")
-        terminal.type("half-a-tok\x03")
-        assert terminal.wait() == 130
+        terminal.type("half-a-tok")
+        assert terminal.interrupt() == 130
         assert terminal.echoes()
         assert "Traceback" not in terminal.text
         assert "half-a-tok" not in terminal.raw

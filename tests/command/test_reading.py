@@ -206,7 +206,7 @@ def test_disconnect_erases_the_token(connected: Path) -> None:
 
 def test_on_a_terminal_disconnect_asks_first(connected: Path) -> None:
     question = "Erase the token of slack of the app local? [y/N]:"
-    for answer, code in (("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 1), ("y\n", 0)):
+    for answer, code in (("n\n", 1), ("\n", 1), ("\x04", 1), ("y\n", 0)):
         assert here(connected, "get", "slack").code == 0
         with Terminal(connected, "disconnect", "slack") as terminal:
             terminal.expect(question)
@@ -214,6 +214,14 @@ def test_on_a_terminal_disconnect_asks_first(connected: Path) -> None:
             assert terminal.wait() == code
             assert "Traceback" not in terminal.text
     assert here(connected, "get", "slack").code == 1
+
+
+def test_ctrl_c_at_the_question_is_no(connected: Path) -> None:
+    with Terminal(connected, "disconnect", "slack") as terminal:
+        terminal.expect("[y/N]:")
+        assert terminal.interrupt() == 130
+        assert "Traceback" not in terminal.text
+    assert here(connected, "get", "slack").code == 0
 
 
 def test_on_a_terminal_disconnect_does_not_ask_who_said_yes(connected: Path) -> None:
