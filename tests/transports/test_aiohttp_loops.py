@@ -296,7 +296,7 @@ print("done")
 
 def test_a_forgotten_aclose_neither_warns_nor_hangs_the_exit(new_loop: NewLoop) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", FORGETFUL],
+        [sys.executable, "-W", "error", "-c", FORGETFUL],
         capture_output=True,
         check=True,
         text=True,
@@ -363,7 +363,7 @@ def test_in_a_forked_child_it_says_so_and_leaves_the_parents_connections_alone(
     new_loop: NewLoop,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", FORKING],
+        [sys.executable, "-W", "always", "-c", FORKING],
         capture_output=True,
         check=False,
         text=True,

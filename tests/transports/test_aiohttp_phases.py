@@ -1,6 +1,7 @@
 """An attempt that runs out of time says in which phase, and whether it may have been sent."""
 
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator
 
@@ -25,24 +26,29 @@ from transports.aiohttp import AiohttpTransport
 pytestmark = on(REAL_ASYNCIO)
 
 SOON = 0.1
+LATER = 0.5
+"""Enough to come to a later phase on a busy machine too."""
+
+TLS = ssl.create_default_context()
+"""Made beforehand: to make it takes its time."""
 
 
 @pytest.fixture
 async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(limit=1, limit_per_host=1)
+    made = AiohttpTransport(limit=1, limit_per_host=1, ssl_context=TLS)
     yield made
     await made.aclose()
 
 
-def in_time(url: str, body: bytes | None = None) -> Request:
-    return Request("POST", url, body=body, deadline=anyio.current_time() + SOON)
+def in_time(url: str, body: bytes | None = None, seconds: float = SOON) -> Request:
+    return Request("POST", url, body=body, deadline=anyio.current_time() + seconds)
 
 
 async def timed_out(transport: AiohttpTransport, request: Request) -> TransportTimeoutError:
     began = anyio.current_time()
     with pytest.raises(TransportTimeoutError) as caught:
         await transport.send(request)
-    assert SOON - 0.01 <= anyio.current_time() - began < SOON + 1
+    assert SOON - 0.01 <= anyio.current_time() - began < LATER + 1
     return caught.value
 
 
@@ -68,20 +74,22 @@ async def test_while_it_waits_for_a_connection(transport: AiohttpTransport) -> N
 
 async def test_while_it_connects(transport: AiohttpTransport) -> None:
     with full() as address:
-        error = await timed_out(transport, in_time(f"https://{address}/"))
+        error = await timed_out(transport, in_time(f"https://{address}/", None, LATER))
     assert (type(error), error.phase) == (ConnectTimeoutError, "connect")
     assert not error.maybe_sent
 
 
 async def test_while_it_secures_the_connection(transport: AiohttpTransport) -> None:
     async with serving(Peer.gone) as server:
-        error = await timed_out(transport, in_time(f"https://127.0.0.1:{server.port}/"))
+        error = await timed_out(
+            transport, in_time(f"https://127.0.0.1:{server.port}/", None, LATER)
+        )
     assert (type(error), error.phase, error.maybe_sent) == (ConnectTimeoutError, "tls", False)
 
 
 async def test_while_it_sends(transport: AiohttpTransport) -> None:
     async with serving(never_reads) as server:
-        error = await timed_out(transport, in_time(f"{server.url}/", bytes(20_000_000)))
+        error = await timed_out(transport, in_time(f"{server.url}/", bytes(20_000_000), LATER))
     assert (type(error), error.phase, error.maybe_sent) == (ReadTimeoutError, "send", True)
 
 
@@ -109,7 +117,7 @@ async def test_an_answer_that_begins_before_the_body_is_out_is_where_it_is(
         await peer.gone()
 
     async with serving(script) as server:
-        error = await timed_out(transport, in_time(f"{server.url}/", bytes(3_000_000)))
+        error = await timed_out(transport, in_time(f"{server.url}/", bytes(3_000_000), LATER))
     assert (type(error), error.phase) == (ReadTimeoutError, "body")
 
 
@@ -207,6 +215,7 @@ async def test_a_connection_that_was_closed_while_the_loop_stood_still_is_not_us
 
     proceed = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5)
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
         url = "http://127.0.0.1:{1}/".format(*listening.getsockname())

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from base64 import b64encode
 from pathlib import Path
 
@@ -122,8 +123,8 @@ async def test_a_proxy_that_is_not_there_is_an_error_with_a_name() -> None:
 
 async def test_a_proxy_that_says_nothing_runs_out_of_time() -> None:
     async with serving(Peer.gone) as proxy:
-        transport = AiohttpTransport(proxy=proxy.url)
-        deadline = anyio.current_time() + 0.1
+        transport = AiohttpTransport(proxy=proxy.url, ssl_context=ssl.create_default_context())
+        deadline = anyio.current_time() + 0.3
         with pytest.raises(ConnectTimeoutError) as caught:
             await transport.send(Request("GET", "https://service.example/", deadline=deadline))
         await transport.aclose()

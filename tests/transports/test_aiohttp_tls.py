@@ -137,6 +137,7 @@ async def test_an_idle_tls_connection_that_was_closed_while_the_loop_stood_still
     proceed, closed = threading.Event(), threading.Event()
     transport = AiohttpTransport(ssl_context=certificate.client)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5)
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
         url = "https://127.0.0.1:{1}/".format(*listening.getsockname())
