@@ -80,7 +80,7 @@ def _known(integration_type: str) -> Integration:
     found = integrations().get(integration_type)
     if found is None:
         raise click.UsageError(
-            f"There is no type {integration_type!r}. {did_you_mean(integration_type)}"
+            f"There is no type {integration_type!r}. {did_you_mean(integration_type)}\n"
             "`connectors list-available` shows all."
         )
     return found

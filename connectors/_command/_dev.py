@@ -2,6 +2,7 @@
 
 import errno
 import shlex
+import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from connectors._command._failures import Failure
 from connectors._command._options import DEFAULT_APP, app_option, examples, vault_option
-from connectors._command._output import tell
+from connectors._command._output import is_terminal, tell
 from connectors._command._running import run_until_told
 from connectors.local import (
     Authority,
@@ -67,7 +68,8 @@ def command(*, port: int, host: str, app_id: str, vault: Path, print_env: bool) 
         return
     with suppress(KeyboardInterrupt):  # It is how a server ends.
         run_until_told(partial(_serve, vault, app_id, host, port))
-    tell("Stopped.")
+    # A terminal has shown ^C at the beginning of the line.
+    tell("\nStopped." if is_terminal(sys.stderr) else "Stopped.")
 
 
 async def _authority(path: Path) -> Authority:

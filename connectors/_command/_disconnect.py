@@ -59,7 +59,7 @@ async def _demand_connected(path: Path, target: Target) -> None:
             target.demand_type(connection.integration_type)
             return
     raise Failure(
-        f"{target} is not connected. {did_you_mean(target.integration_type)}"
+        f"{target} is not connected. {did_you_mean(target.integration_type)}\n"
         "`connectors list` shows what is."
     )
 

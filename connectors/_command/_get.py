@@ -74,13 +74,16 @@ async def _fetched(path: Path, target: Target) -> Connection:
         try:
             connection = await read[owner.kind](owner.name)
         except NotConnectedError as error:
-            raise Failure(
-                f"{target} is not connected. {did_you_mean(target.integration_type)}\n"
-                f"`connectors connect {target.integration_type}`, with the same options, "
-                "connects it."
-            ) from error
+            raise Failure(f"{target} is not connected. {_advice(target)}") from error
         target.demand_type(connection.integration_type)
         return connection
+
+
+def _advice(target: Target) -> str:
+    integration_type = target.integration_type
+    if integration_type in integrations():
+        return f"\n`connectors connect {integration_type}`, with the same options, connects it."
+    return f"{did_you_mean(integration_type)}\n`connectors list-available` shows all types."
 
 
 def _as_json(connection: Connection, *, reveal: bool) -> dict[str, object]:

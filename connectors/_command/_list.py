@@ -8,7 +8,7 @@ import anyio
 import click
 
 from connectors._command._options import app_option, examples, vault_option
-from connectors._command._output import say_json, say_table, tell
+from connectors._command._output import NOTHING, say_json, say_table, tell
 from connectors.local import ConnectionSummary, Vault
 from connectors.local._files import exists
 
@@ -42,12 +42,12 @@ def _row(connection: ConnectionSummary) -> tuple[str, ...]:
     owner = connection.owner
     return (
         connection.integration_type,
-        "-" if owner.kind == "app" else owner.name,
-        owner.user or "-",
+        NOTHING if owner.kind == "app" else owner.name,
+        owner.user or NOTHING,
         connection.state,
-        connection.account_label or "-",
+        connection.account_label or NOTHING,
         _time(connection.updated_at)[:16].replace("T", " "),
-        " ".join(connection.scopes) or "-",
+        " ".join(connection.scopes) or NOTHING,
     )
 
 

@@ -3,7 +3,7 @@
 import click
 
 from connectors._command._options import examples
-from connectors._command._output import say_json, say_table
+from connectors._command._output import NOTHING, say_json, say_table
 from connectors.catalog import ConfigField, Integration, integrations
 
 
@@ -28,7 +28,7 @@ def command(*, as_json: bool) -> None:
 def _row(integration: Integration) -> tuple[str, ...]:
     needs = " ".join(map(_need, integration.connection_config))
     facts = integration.confidence
-    return integration.integration_type, integration.display_name, facts, needs or "-"
+    return integration.integration_type, integration.display_name, facts, needs or NOTHING
 
 
 def _need(field: ConfigField) -> str:

@@ -132,8 +132,8 @@ def did_you_mean(integration_type: str) -> str:
     """The nearest types of the catalogue, as a sentence; empty for one that is among them."""
     if integration_type in integrations():
         return ""
-    near = get_close_matches(integration_type.lower(), integrations(), n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(near)}? " if near else ""
+    near = get_close_matches(integration_type.lower(), integrations(), n=3)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _owner(app_id: str, integration_type: str, connector: str | None, user: str | None) -> Owner:

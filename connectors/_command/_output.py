@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import compress, count
 from typing import Final, TextIO
 
 import click
@@ -18,6 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
+
+NOTHING: Final = "-"
+"""What stands in a table where there is nothing."""
 
 _STRIDE: Final = 100
 
@@ -41,12 +44,16 @@ def shown(value: object) -> str:
 
 def say(text: str) -> None:
     """Print lines of what the command was asked for."""
-    click.echo("\n".join(map(shown, text.split("\n"))))
+    click.echo(_lines(text))
 
 
 def tell(text: str) -> None:
     """Print lines to a person, to standard error."""
-    click.echo("\n".join(map(shown, text.split("\n"))), err=True)
+    click.echo(_lines(text), err=True)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(shown(line).rstrip() for line in text.split("\n"))
 
 
 def say_json(data: object) -> None:
@@ -108,12 +115,15 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, color_system=None if plain else "auto", highlight=False)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    told = [any(row[index] != NOTHING for row in rows) for index in range(len(columns))]
+    # A column of nothing would take its room from the others.
+    heads = compress(columns, told)
+    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in table.columns:
         column.overflow = "fold"
     # What is copied into the next command stays in one piece.
     table.columns[0].no_wrap = True
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, compress(row, told)))
     return table

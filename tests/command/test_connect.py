@@ -181,7 +181,7 @@ def test_a_token_in_a_wrong_place_is_not_repeated(vault: Path, arguments: tuple[
         ("slak", "Did you mean slack"),
         ("Slack", "Did you mean slack"),
         ("google-calendar", "Did you mean googlecalendar"),
-        ("zzzz", "type 'zzzz'. `connectors list-available` shows all."),
+        ("zzzz", "type 'zzzz'.\n`connectors list-available` shows all."),
     ],
 )
 def test_an_unknown_type_is_refused_with_the_nearest_ones(

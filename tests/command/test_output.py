@@ -104,6 +104,17 @@ def test_on_a_narrow_terminal_nothing_is_lost(vault: Path) -> None:
     assert "\u2026" not in terminal.text
 
 
+def test_a_terminal_has_no_room_for_columns_of_nothing_and_a_pipe_always_has_all(
+    vault: Path,
+) -> None:
+    with Terminal(vault, "list", columns=60) as terminal:
+        assert terminal.wait() == 0
+        heads = terminal.text.splitlines()[0].split()
+    assert heads == ["type", "state", "account", "since"]
+    piped = command(vault, "list").stdout.splitlines()[0].split()
+    assert piped == ["type", "connector", "user", "state", "account", "since", "scopes"]
+
+
 def test_in_a_pipe_a_row_is_a_line_however_long(vault: Path) -> None:
     lines = command(vault, "list-available", COLUMNS="40").stdout.splitlines()
     assert len(lines) == 1 + len(integrations())

@@ -99,7 +99,7 @@ def test_what_is_not_connected_fails_with_what_to_do_next(
     ran = here(connected, name, *arguments)
     assert ran.code == 1
     assert told in ran.err
-    assert "`connectors connect" in ran.err or "`connectors list`" in ran.err
+    assert "`connectors connect" in ran.err or "`connectors list" in ran.err
     assert ran.out == ""
     assert len(ran.err.splitlines()) <= 3
 
