@@ -10,8 +10,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, cast
 
-import anyio
-from anyio.lowlevel import checkpoint, current_token
+from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
 if TYPE_CHECKING:
     import trio
@@ -66,5 +65,4 @@ async def let_cancellation_in(loop: object) -> None:
         # Requested, maybe not yet delivered: `Task.cancel` waits for the next pause.
         if task is not None and task.cancelling():
             await asyncio.sleep(0)
-    while anyio.current_effective_deadline() <= anyio.current_time():
-        await checkpoint()
+    await checkpoint_if_cancelled()

@@ -1,13 +1,12 @@
 """Promise 7: every caller raises an error of its own, and none outlives those who hold it."""
 
 import asyncio
-import gc
 import traceback
-from collections.abc import Iterator
 from contextlib import suppress
 from weakref import ref
 
 import anyio
+import pydantic_core
 import pytest
 
 from connectors._coalescer import Coalescer, FetchCancelledError, ReentrantFetchError
@@ -98,14 +97,6 @@ class Thing:
     """Something in a frame whose end can be watched."""
 
 
-@pytest.fixture
-def without_gc() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 async def test_promise_07_errors_and_frames_end_with_those_who_hold_them(
     without_gc: None,
 ) -> None:
@@ -134,6 +125,23 @@ async def test_promise_07_errors_and_frames_end_with_those_who_hold_them(
     await settle()
     assert len(watched) == 5
     assert [thing() for thing in watched] == [None] * 5
+
+
+async def test_promise_07_so_do_the_frames_of_an_error_that_cannot_be_copied(
+    without_gc: None,
+) -> None:
+    watched: list[ref[object]] = []
+
+    async def fetch() -> None:
+        local = Thing()
+        watched.append(ref(local))
+        await anyio.lowlevel.checkpoint()
+        raise pydantic_core.PydanticOmit
+
+    with suppress(pydantic_core.PydanticOmit):
+        await Coalescer[str, None]().run("key", fetch)
+    await settle()
+    assert [thing() for thing in watched] == [None]
 
 
 async def test_promise_07_values_and_frames_end_with_those_who_hold_them(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from functools import partial
+from weakref import ref
 
 import anyio
 import pytest
@@ -104,6 +105,21 @@ async def test_promise_10_a_fetch_that_answers_though_cancelled_is_not_heard() -
     assert isinstance(call.error, CoalescerClosedError)
 
 
+async def test_promise_10_a_fetch_that_fails_when_it_is_cancelled_is_not_heard_either() -> None:
+    coalescer = Coalescer[str, object]()
+
+    async def fetch() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise LookupError
+
+    async with crowd(coalescer) as callers:
+        [call] = await callers.call(fetch)
+        await coalescer.aclose()
+    assert isinstance(call.error, CoalescerClosedError)
+
+
 async def test_promise_10_a_caller_that_is_cancelled_during_the_closing_waits_as_well() -> None:
     coalescer, fetch = Coalescer[str, object](), Fetch(slow_to_unwind=True)
     async with anyio.create_task_group() as tasks, crowd(coalescer) as callers:
@@ -135,19 +151,19 @@ async def test_promise_10_closing_in_a_cancelled_scope_still_closes_and_waits() 
 
 async def test_promise_10_a_fetch_may_close_the_coalescer_that_runs_it() -> None:
     coalescer, other = Coalescer[str, object](), Fetch()
-    ended: list[str] = []
+    running: list[int] = []
 
     async def fetch() -> None:
         await coalescer.aclose()
-        ended.append("closed")
+        running.append(other.running)
         await anyio.sleep_forever()
 
     async with crowd(coalescer) as callers:
         [bystander] = await callers.call(other, "other")
         with anyio.fail_after(5), pytest.raises(CoalescerClosedError):
             await coalescer.run("key", fetch)
-    assert ended == ["closed"]
-    assert (other.running, other.cancelled) == (0, 1)
+    assert running == [0], "it has waited for the other fetch"
+    assert other.cancelled == 1
     assert isinstance(bystander.error, CoalescerClosedError)
 
 
@@ -197,6 +213,31 @@ async def test_promise_10_native_cancelling_the_close_does_not_shorten_it() -> N
         assert fetch.running == 0
 
 
+@on(REAL_ASYNCIO)
+async def test_promise_10_native_what_interrupted_the_close_leaves_no_cycle(
+    without_gc: None,
+) -> None:
+    coalescer, fetch = Coalescer[str, object](), Fetch(slow_to_unwind=True)
+    watched: list[ref[object]] = []
+
+    async def close() -> None:
+        try:
+            await coalescer.aclose()
+        except asyncio.CancelledError as error:
+            watched.append(ref(error))
+
+    async with crowd(coalescer) as callers:
+        await callers.call(fetch)
+        closing = asyncio.create_task(close())
+        await settle()
+        closing.cancel()
+        await settle()
+        fetch.may_unwind.set()
+        await closing
+    del closing
+    assert [thing() for thing in watched] == [None]
+
+
 class Elsewhere:
     """A call in another event loop, in another thread."""
 
@@ -215,7 +256,8 @@ class Elsewhere:
     async def wait_until_it_waits(self) -> None:
         await anyio.to_thread.run_sync(self._waits.wait)
 
-    async def land(self) -> None:
+    async def go_on(self) -> None:
+        """Let the fetch land, or unwind."""
         await anyio.to_thread.run_sync(
             partial(anyio.from_thread.run_sync, self._go.set, token=self._token)
         )
@@ -231,13 +273,19 @@ class Elsewhere:
         self._go = anyio.Event()
         self._token = anyio.lowlevel.current_token()
         self._waits.set()
-        await self._go.wait()
+        try:
+            await self._go.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._go.wait()
         return "from elsewhere"
 
 
 @on(REAL)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-async def test_promise_10_closing_ends_the_fetches_of_other_loops_too(backend: str) -> None:
+async def test_promise_10_closing_cancels_the_fetches_of_other_loops_without_waiting(
+    backend: str,
+) -> None:
     coalescer = Coalescer[str, object]()
     elsewhere = Elsewhere(coalescer, backend)
     with anyio.fail_after(5):
@@ -245,6 +293,8 @@ async def test_promise_10_closing_ends_the_fetches_of_other_loops_too(backend: s
             tasks.start_soon(elsewhere.run)
             await elsewhere.wait_until_it_waits()
             await coalescer.aclose()
+            assert elsewhere.error is None, "closing has not waited for it"
+            await elsewhere.go_on()
     assert isinstance(elsewhere.error, CoalescerClosedError)
 
 
@@ -260,5 +310,5 @@ async def test_promise_01_each_event_loop_has_its_own_fetches(backend: str) -> N
             [here] = await callers.call(fetch)
             assert (fetch.started, elsewhere.fetched, len(coalescer)) == (1, 1, 2)
             fetch.land("from here")
-            await elsewhere.land()
+            await elsewhere.go_on()
     assert (here.value, elsewhere.value) == ("from here", "from elsewhere")
