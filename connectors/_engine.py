@@ -77,9 +77,16 @@ class Engine:
         return self._closed
 
     async def connection(
-        self, call: Call, *, max_age: float | None, rejected: Connection | None
+        self, call: Call, asked: Call, *, max_age: float | None, rejected: Connection | None
     ) -> Connection:
         """A connection, fetched together with everybody who asks for the same one now.
+
+        Args:
+            call: What is wanted: the same whichever connection was rejected, so that all find what
+                one of them has fetched.
+            asked: What is sent for it.
+            max_age: How old a connection may be that was fetched before.
+            rejected: The one that it must not be.
 
         Raises:
             ConnectorsError: There is none; each caller gets an error of its own.
@@ -94,7 +101,7 @@ class Engine:
                 return known
         try:
             return await self._coalescer.run(
-                call, partial(self._fetch, call), on_join=partial(_coalesced, call.request)
+                asked, partial(self._fetch, call, asked), on_join=partial(_coalesced, asked.request)
             )
         except CoalescerClosedError:
             raise _closed() from None
@@ -137,9 +144,9 @@ class Engine:
                 with anyio.CancelScope(shield=True):
                     await self._transport.aclose()
 
-    async def _fetch(self, call: Call) -> Connection:
+    async def _fetch(self, call: Call, asked: Call) -> Connection:
         began = anyio.current_time()
-        connection = await self._exchange(call, _decoded_connection)
+        connection = await self._exchange(asked, _decoded_connection)
         self._recent.remember(call, connection, began)
         return connection
 

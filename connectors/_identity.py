@@ -22,6 +22,7 @@ _OURS: Final = frozenset(
         "accept",
         "api_key",
         "authorization",
+        "base44-rejected-token",
         "connection",
         "content-length",
         "content-type",

@@ -1,4 +1,4 @@
-"""The last connection of each request, for callers who accept one that is not new.
+"""The newest connection of each request, for callers who accept one that is not new.
 
 Nothing is served from here unless a call says so: with `max_age`, how old it may be, or with
 `rejected`, which one it must not be. When there are too many, those leave that were not asked for
@@ -37,8 +37,14 @@ class Recent:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
 
     def remember(self, key: Hashable, connection: Connection, fetched_at: float) -> None:
-        """Keep a connection whose fetch began at `fetched_at`, on the event loop's clock."""
-        self._entries[key] = _Entry(connection, fetched_at, weakref.ref(_loop()))
+        """Keep a connection whose fetch began at `fetched_at`, on the event loop's clock.
+
+        One whose fetch began later stays: it may have been fetched because this one was refused.
+        """
+        known, loop = self._entries.get(key), _loop()
+        if known is not None and known.loop() is loop and known.fetched_at > fetched_at:
+            return
+        self._entries[key] = _Entry(connection, fetched_at, weakref.ref(loop))
         self._entries.move_to_end(key)
         if len(self._entries) > _MOST:
             self._entries.popitem(last=False)

@@ -6,18 +6,25 @@ shared by its requests, so that a herd of equal requests is cheap to compare.
 
 import platform
 import string
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import final
+from hashlib import sha256
+from typing import Final, final
 from urllib.parse import quote
 from uuid import uuid4
+
+import attrs
 
 from connectors._errors import MissingCredentialsError
 from connectors._identity import Identity
 from connectors._json import encode_json
+from connectors._models import Connection
 from connectors._version import __version__
 from connectors._wire import encode_segment
 from transports import FieldValue, Headers, Request, Secret
+
+_REJECTED: Final = "Base44-Rejected-Token"
 
 
 @final
@@ -115,6 +122,21 @@ class Requests:
     def _managed(self, method: str, path: str, body: bytes | None = None) -> Request:
         headers = _managing(self._identity)
         return Request(method, f"{self._base}/external-auth{path}", headers, body)
+
+
+def naming_rejected(request: Request, rejected: Connection) -> Request:
+    """A read of a connection that tells the service which token was refused, by its digest.
+
+    So it is another request than the same read without that, and than one of a caller who was
+    refused another token: it is not answered by a fetch that began before the refusal.
+    """
+    field = {_REJECTED: f"sha256={_digest(rejected)}"}
+    return attrs.evolve(request, headers=request.headers.merged(field))
+
+
+def _digest(connection: Connection) -> str:
+    token = connection.access_token.encode("utf-8", "surrogatepass")
+    return urlsafe_b64encode(sha256(token).digest()).decode().rstrip("=")
 
 
 def _common(identity: Identity) -> Headers:

@@ -43,7 +43,9 @@ class ServiceRoleConnectors:
             integration_type: For example `slack`; any string that the service knows.
             max_age: Accept a connection that was fetched within the last `max_age` seconds.
             rejected: A connection that this client handed out and an external service refused;
-                the answer is one that was fetched since, by whoever was refused first.
+                the answer is one that was fetched since, by whoever was refused first. The service
+                is told which token it was by its SHA-256, in `Base44-Rejected-Token`. So only those
+                who were refused the same one share a request, and none joins one that began before.
 
         Raises:
             NotConnectedError: The integration is not connected.

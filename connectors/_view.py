@@ -12,7 +12,7 @@ from connectors._engine import Call, Engine, Options
 from connectors._identity import Identity
 from connectors._models import Connection
 from connectors._redaction import Redactor
-from connectors._requests import Requests
+from connectors._requests import Requests, naming_rejected
 from connectors._wire import decode
 from transports import Request, Response
 
@@ -37,7 +37,10 @@ class View:
     ) -> Connection:
         """A connection, by a fetch that equal requests share."""
         _check_freshness(max_age, rejected)
-        return await self.engine.connection(self._call(request), max_age=max_age, rejected=rejected)
+        call = asked = self._call(request)
+        if rejected is not None:
+            asked = self._call(naming_rejected(request, rejected))
+        return await self.engine.connection(call, asked, max_age=max_age, rejected=rejected)
 
     async def fetch(self, request: Request, model: type[T]) -> T:
         """The answer to a request as a model."""

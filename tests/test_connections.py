@@ -1,5 +1,7 @@
 """Reading connections: shared while in flight, never cached unasked, and never mixed up."""
 
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -199,6 +201,118 @@ async def test_a_hundred_rejections_of_one_connection_are_one_fetch() -> None:
     after = await together(50, lambda: connectors.get_connection("slack", rejected=refused))
     assert {connection.access_token for connection in at_once + after} == {"token-2"}
     assert len(transport.calls) == 2
+
+
+REJECTED = "base44-rejected-token"
+
+
+def the_digest_of(token: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode()
+    return f"sha256={digest.rstrip('=')}"
+
+
+@pytest.mark.parametrize(
+    "get",
+    [
+        lambda c, **given: c.get_connection("slack", **given),
+        lambda c, **given: c.get_workspace_connection("c", **given),
+        lambda c, **given: c.get_current_app_user_connection("c", **given),
+    ],
+    ids=["get_connection", "get_workspace_connection", "get_current_app_user_connection"],
+)
+async def test_the_service_is_told_which_token_was_refused_and_by_no_other_call(
+    get: Callable[..., Awaitable[Connection]],
+) -> None:
+    transport = numbered()
+    connectors = client(transport).as_service_role.connectors
+    refused = await get(connectors)
+    await get(connectors, max_age=0)
+    await get(connectors, max_age=0, rejected=refused)
+    sent = [call.request.headers for call in transport.calls]
+    assert [headers.get(REJECTED) for headers in sent] == [None, None, the_digest_of("token-1")]
+    assert "token-1" not in repr(sent[2].fields)
+    plain = [field for field in sent[2].fields if field[0].lower() != REJECTED]
+    assert Headers(plain) == sent[0]
+
+
+class Rotating:
+    """A service that keeps a token until it hears that it was refused; it answers when told to."""
+
+    def __init__(self) -> None:
+        self.token = 1
+        self.transport = MockTransport(self._answer)
+        self._held: dict[str | None, anyio.Event] = {}
+
+    def hold(self, rejected: str | None) -> anyio.Event:
+        self._held[rejected] = anyio.Event()
+        return self._held[rejected]
+
+    async def _answer(self, request: Request) -> Response:
+        rejected = request.headers.get(REJECTED)
+        if rejected == the_digest_of(f"token-{self.token}"):
+            self.token += 1
+        answer = json_response({"access_token": f"token-{self.token}"})
+        if rejected in self._held:
+            await self._held[rejected].wait()
+        return answer
+
+
+@on(VIRTUAL)
+async def test_a_refused_caller_does_not_get_what_was_asked_for_before_the_refusal() -> None:
+    service, got = Rotating(), []
+    connectors = client(service.transport).as_service_role.connectors
+    refused = await connectors.get_connection("slack")
+    landing = service.hold(None)
+
+    async def plain() -> None:
+        got.append(await connectors.get_connection("slack"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(plain)
+        await anyio.sleep(1)
+        fresh = await connectors.get_connection("slack", rejected=refused)
+        landing.set()
+    assert (refused.access_token, fresh.access_token) == ("token-1", "token-2")
+    assert [connection.access_token for connection in got] == ["token-1"]
+    # What landed last began first: it does not hide the newer one.
+    assert await connectors.get_connection("slack", max_age=60) is fresh
+    assert await connectors.get_connection("slack", rejected=refused) is fresh
+    assert len(service.transport.calls) == 3
+
+
+async def test_only_those_who_were_refused_the_same_token_share_a_fetch() -> None:
+    service = Rotating()
+    connectors = client(service.transport).as_service_role.connectors
+    released = [service.hold(the_digest_of(token)) for token in ("token-a", "token-b")]
+    refused = [Connection(f"token-{which}", {"n": str(n)}) for which in "ab" for n in range(50)]
+    waiting = iter(refused)
+    async with anyio.create_task_group() as tasks:
+        for _ in refused:
+            tasks.start_soon(lambda: connectors.get_connection("slack", rejected=next(waiting)))
+        await anyio.wait_all_tasks_blocked()
+        for event in released:
+            event.set()
+    assert len(service.transport.calls) == 2
+
+
+async def test_who_was_refused_an_older_token_gets_the_newer_one_without_a_fetch() -> None:
+    service = Rotating()
+    connectors = client(service.transport).as_service_role.connectors
+    first = await connectors.get_connection("slack")
+    second = await connectors.get_connection("slack", rejected=first)
+    assert await connectors.get_connection("slack", rejected=first) is second
+    third = await connectors.get_connection("slack", rejected=second)
+    assert await connectors.get_connection("slack", rejected=first) is third
+    assert third.access_token == "token-3"
+    assert len(service.transport.calls) == 3
+
+
+@pytest.mark.parametrize("token", ["tok\u00e9n", "\ud800", ""])
+async def test_whatever_token_was_refused_can_be_named(token: str) -> None:
+    transport = answers(CONNECTED)
+    connectors = client(transport).as_service_role.connectors
+    await connectors.get_connection("slack", rejected=Connection(token))
+    assert transport.calls[0].request.headers[REJECTED].startswith("sha256=")
 
 
 async def test_a_rejected_connection_is_not_served_by_max_age() -> None:

@@ -244,7 +244,14 @@ def test_an_app_id_is_a_path_segment(app_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Authorization": "x"}, {"x-app-id": "x"}, {"a b": "c"}, {"X": "a\nb"}]
+    "headers",
+    [
+        {"Authorization": "x"},
+        {"x-app-id": "x"},
+        {"Base44-Rejected-Token": "sha256=x"},
+        {"a b": "c"},
+        {"X": "a\nb"},
+    ],
 )
 def test_headers_that_the_client_sets_itself_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="header"):

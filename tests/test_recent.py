@@ -89,6 +89,16 @@ async def test_the_last_one_takes_the_place_of_the_one_before() -> None:
     assert len(recent) == 1
 
 
+async def test_a_fetch_that_began_earlier_does_not_take_the_place_of_a_newer_one() -> None:
+    recent = Recent()
+    now = anyio.current_time()
+    recent.remember("a", NEW, now + 1)
+    recent.remember("a", OLD, now)
+    assert await found(recent, max_age=60) is NEW
+    recent.remember("a", OLD, now + 1)
+    assert await found(recent, max_age=60) is OLD
+
+
 async def test_at_most_1024_are_kept_and_the_longest_unused_leaves() -> None:
     recent = Recent()
     for key in range(1024):
@@ -124,6 +134,16 @@ def test_what_one_event_loop_fetched_is_not_given_in_another(first: str, second:
     assert anyio.run(found, recent, "a", None, NEW, backend=second) is None
     anyio.run(remembered, recent, NEW, backend=second)
     assert len(recent) == 1
+
+
+def test_what_one_event_loop_fetched_keeps_nothing_of_another_out() -> None:
+    async def fetched(connection: Connection, at: float) -> Connection | None:
+        recent.remember("a", connection, at)
+        return await found(recent, max_age=1e12)
+
+    recent = Recent()
+    assert anyio.run(fetched, OLD, 1e9) is OLD
+    assert anyio.run(fetched, NEW, 0.0) is NEW
 
 
 def test_a_loop_that_is_gone_is_not_kept_alive() -> None:
