@@ -4,7 +4,7 @@ Importing this reads nothing; `integrations()` reads the catalogue when it is fi
 """
 
 from connectors.catalog._catalog import integrations
-from connectors.catalog._config import check_config
+from connectors.catalog._config import check_config, config_problem
 from connectors.catalog._hosts import host_problem, placeholders
 from connectors.catalog._model import (
     Api,
@@ -37,6 +37,7 @@ __all__ = [
     "TokenAnswer",
     "TokenCall",
     "check_config",
+    "config_problem",
     "host_problem",
     "integrations",
     "placeholders",

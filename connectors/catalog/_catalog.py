@@ -65,7 +65,14 @@ _integration: Final = _reader(
     scopes=_reader(Scopes, required=tuple, examples=tuple),
     authorization=_reader(Authorization, parameters=MappingProxyType),
     token=_each(_token_call),
-    refresh=_reader(Refresh, call=_token_call, terminal_errors=tuple, lock_on=tuple),
+    refresh=_reader(
+        Refresh,
+        call=_token_call,
+        terminal_errors=tuple,
+        client_errors=tuple,
+        passing_errors=tuple,
+        lock_on=tuple,
+    ),
     revocation=_call,
     api=_reader(Api, headers=MappingProxyType, probe=_reader(Probe, call=_call)),
 )

@@ -64,6 +64,24 @@ def check_config(
     return config
 
 
+def config_problem(
+    integration: Integration, values: Mapping[str, str], *, allow_local_hosts: bool = False
+) -> str | None:
+    """Say what is wrong with a part of a connection's config, or None.
+
+    For values that the provider tells: they are checked as `check_config` does, but none has to be
+    there. The text names the type and the field, but never a value.
+    """
+    return _wrong_type(integration, values) or next(
+        chain(
+            _unknown(integration, values),
+            _refused(integration, values),
+            _untrusted(integration, values, allow_local=allow_local_hosts),
+        ),
+        None,
+    )
+
+
 def _where(integration: Integration) -> str:
     return f"{integration.integration_type}: connection_config"
 

@@ -151,6 +151,10 @@ class Refresh:
     """Counted from the last renewal, from the consent, or from the last use."""
     terminal_errors: tuple[str, ...] = ("invalid_grant",)
     """Error codes after which only a new consent helps."""
+    client_errors: tuple[str, ...] = ("invalid_client", "unauthorized_client")
+    """Error codes that blame the client's registration or its secret, not the connection."""
+    passing_errors: tuple[str, ...] = ("server_error", "temporarily_unavailable")
+    """Error codes of an outage, whatever the status: they say nothing of the tokens."""
     min_age: int | None = None
     """A token that is younger is not renewed."""
     renew_after: int | None = None

@@ -1,0 +1,90 @@
+"""When tokens end, from what an answer says of it or else from what the catalogue knows.
+
+All ends are on this machine's clock and counted from when the request was sent. A statement that
+can't be read still says that there is an end: then the usual lifetime of the type is assumed. So
+does zero, which cannot be meant of a token that is just handed out.
+"""
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from connectors._errors import Json
+from connectors.catalog import Refresh, TokenAnswer
+from connectors.local._oauth._json_paths import at
+from transports import Headers
+
+# Nobody's token lives for a hundred years; what says so means something else.
+_LONGEST: Final = 100 * 365 * 24 * 3600.0
+_TOLERATED_SKEW: Final = 60.0
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_COUNTED_ANEW: Final = frozenset({"sliding", "idle"})
+_COUNTED_ONCE: Final = frozenset({"absolute"})
+
+
+def end_of_access(
+    refresh: Refresh, paths: TokenAnswer, data: Json, *, headers: Headers, sent_at: float
+) -> float | None:
+    """When an access token ends, or None if it has no end that is known.
+
+    Args:
+        refresh: What is known of the type.
+        paths: Where the answer has its facts.
+        data: The answer.
+        headers: Its fields: its `Date` is what a moment in it is compared with.
+        sent_at: When the request was sent, in Unix time.
+    """
+    seconds, moment = at(data, paths.expires_in), at(data, paths.expires_at)
+    clock = _provider_clock(headers, sent_at)
+    lifetime = _seconds(seconds) or _plausible(_unix_time(moment) - clock)
+    silent = seconds is None and moment is None
+    if lifetime is None and not (silent and refresh.expires_in_returned):
+        lifetime = refresh.access_token_lifetime
+    return None if lifetime is None else sent_at + lifetime
+
+
+def end_of_refresh(
+    refresh: Refresh, paths: TokenAnswer, data: Json, *, sent_at: float, renewal: bool
+) -> float | None:
+    """When the refresh token ends, or None if the answer does not change that."""
+    counted = _COUNTED_ANEW if renewal else _COUNTED_ANEW | _COUNTED_ONCE
+    lifetime = _seconds(at(data, paths.refresh_expires_in))
+    if lifetime is None and refresh.refresh_token_lifetime_kind in counted:
+        lifetime = refresh.refresh_token_lifetime
+    return None if lifetime is None else sent_at + lifetime
+
+
+def _seconds(value: Json) -> float | None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return _plausible(float(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _plausible(float(value))
+    return None
+
+
+def _plausible(seconds: float) -> float | None:
+    return seconds if 0 < seconds <= _LONGEST else None
+
+
+def _unix_time(value: Json) -> float:
+    """A moment as RFC 3339 writes it; what is none lies infinitely far back."""
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return float("-inf")
+
+
+def _provider_clock(headers: Headers, sent_at: float) -> float:
+    """What the provider's clock showed when the request was sent.
+
+    A clock that is behind ours is not believed: `Date` may be a cache's, and a token that is
+    renewed too early is only a little work.
+    """
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+        shown = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return sent_at
+    return shown if shown > sent_at + _TOLERATED_SKEW else sent_at
