@@ -20,7 +20,12 @@ from connectors._coalescer import (
     FetchCancelledError,
     ReentrantFetchError,
 )
-from connectors._errors import ClientClosedError, ClientUsageError, ConnectorsError
+from connectors._errors import (
+    ClientClosedError,
+    ClientUsageError,
+    ConnectorsError,
+    InterruptedCallError,
+)
 from connectors._events import emit
 from connectors._models import Connection
 from connectors._recent import Recent
@@ -105,8 +110,10 @@ class Engine:
             )
         except CoalescerClosedError:
             raise _closed() from None
-        except (ReentrantFetchError, FetchCancelledError) as error:
+        except ReentrantFetchError as error:
             raise ClientUsageError(str(error)) from error
+        except FetchCancelledError as error:
+            raise _interrupted(asked.request) from error
 
     async def alone(self, call: Call, decoder: Decoder[T]) -> T:
         """One call that is shared with nobody.
@@ -192,6 +199,15 @@ def _decoded_connection(response: Response, request: Request, request_id: str) -
 
 def _closed() -> ClientClosedError:
     return ClientClosedError("The client is closed; make a new one, or close it later")
+
+
+def _interrupted(request: Request) -> InterruptedCallError:
+    return InterruptedCallError(
+        "The request was cancelled by somebody other than those who shared it, as by an event loop "
+        "that shuts down",
+        method=request.method,
+        url=request.url,
+    )
 
 
 def _coalesced(request: Request) -> None:

@@ -130,6 +130,15 @@ class NotConnectedError(ServiceError):
     hint = "Connect the integration first, in the dashboard or with `connectors connect`"
 
 
+class ReconnectRequiredError(NotConnectedError):
+    """Raised when a connection has ended and somebody has to connect it again.
+
+    `data` has the reason.
+    """
+
+    hint = "Connect the integration again, in the dashboard or with `connectors connect`"
+
+
 class UnauthorizedError(ServiceError):
     """Raised when the service does not accept the token or key: get a new one."""
 
@@ -193,6 +202,12 @@ class TimedOutError(NoAnswerError, TimeoutError):
     """Raised when the answer did not come within the client's timeout."""
 
     hint = "The service may be slow; a longer timeout is `Client(timeout=seconds)`"
+
+
+class InterruptedCallError(NoAnswerError):
+    """Raised when the request that callers shared was cancelled from outside: call again."""
+
+    hint = "Nothing is wrong with the call: it may be repeated"
 
 
 class MalformedResponseError(ConnectorsError):

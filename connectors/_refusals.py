@@ -26,6 +26,7 @@ from connectors._errors import (
     NotConnectedError,
     OutOfCreditsError,
     RateLimitedError,
+    ReconnectRequiredError,
     RedirectError,
     ServerError,
     ServiceError,
@@ -50,6 +51,7 @@ from transports import (
 _BY_CODE: Final[Mapping[tuple[int, str], type[ServiceError]]] = {
     (403, "metered_connector_requires_proxy"): MeteredConnectorError,
     (404, "NOT_FOUND"): NotConnectedError,
+    (409, "RECONNECT_REQUIRED"): ReconnectRequiredError,
 }
 _BY_STATUS: Final[Mapping[int, type[ServiceError]]] = {
     401: UnauthorizedError,

@@ -11,6 +11,7 @@ from connectors._errors import (
     ClientUsageError,
     ConnectorsError,
     ForbiddenError,
+    InterruptedCallError,
     MalformedResponseError,
     MeteredConnectorError,
     MissingCredentialsError,
@@ -18,6 +19,7 @@ from connectors._errors import (
     NotConnectedError,
     OutOfCreditsError,
     RateLimitedError,
+    ReconnectRequiredError,
     RedirectError,
     ServerError,
     ServiceError,
@@ -35,6 +37,7 @@ EVERY = [kind for kind in EVERY if issubclass(kind, ConnectorsError)]
 TREE = {
     ServiceError: ConnectorsError,
     NotConnectedError: ServiceError,
+    ReconnectRequiredError: NotConnectedError,
     UnauthorizedError: ServiceError,
     ForbiddenError: ServiceError,
     MeteredConnectorError: ForbiddenError,
@@ -45,6 +48,7 @@ TREE = {
     NoAnswerError: ConnectorsError,
     UnreachableError: NoAnswerError,
     TimedOutError: NoAnswerError,
+    InterruptedCallError: NoAnswerError,
     MalformedResponseError: ConnectorsError,
     ClientUsageError: ConnectorsError,
     MissingCredentialsError: ClientUsageError,
@@ -199,6 +203,7 @@ def test_str_says_what_happened_to_what_and_what_next(kind: type[ConnectorsError
 
 NEXT_STEPS = {
     NotConnectedError: "Connect the integration first",
+    ReconnectRequiredError: "Connect the integration again",
     UnauthorizedError: "Check the token or key",
     ForbiddenError: "service token",
     MeteredConnectorError: "`call_api`",
@@ -207,6 +212,7 @@ NEXT_STEPS = {
     ServerError: "try again later",
     RedirectError: "Check server_url",
     UnreachableError: "Check the network",
+    InterruptedCallError: "may be repeated",
     TimedOutError: "Client(timeout=seconds)",
     MalformedResponseError: "Check that server_url",
 }

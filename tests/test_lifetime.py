@@ -11,14 +11,16 @@ import pytest
 from connectors import (
     Client,
     ClientClosedError,
+    ClientUsageError,
     Connection,
+    InterruptedCallError,
     ServiceError,
     TimedOutError,
     UnreachableError,
 )
 from connectors._engine import Engine
 from tests.loops import REAL_ASYNCIO, VIRTUAL, on
-from tests.service import CONNECTED, answers, client
+from tests.service import CONNECTED, SLACK, answers, client
 from transports import (
     ConnectError,
     Request,
@@ -152,6 +154,24 @@ async def test_cancelling_the_only_caller_ends_the_request(
     assert scope.cancelled_caught
     assert (transport.calls[0].response, transport.calls[0].error) == (None, None)
     await ours.aclose()
+
+
+@on(REAL_ASYNCIO)
+async def test_callers_whose_shared_request_is_cancelled_from_outside_may_call_again() -> None:
+    transport = never()
+    connectors = client(transport).as_service_role.connectors
+    before = asyncio.all_tasks()
+    calls = [asyncio.create_task(connectors.get_connection("slack")) for _ in range(3)]
+    await anyio.wait_all_tasks_blocked()
+    [shared] = asyncio.all_tasks() - before.union(calls)
+    shared.cancel()
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert len({id(error) for error in errors}) == 3
+    for error in errors:
+        assert isinstance(error, InterruptedCallError)
+        assert not isinstance(error, ClientUsageError)
+        assert (error.method, error.url, error.maybe_sent) == ("GET", SLACK, True)
+        assert "it may be repeated" in str(error)
 
 
 @on(VIRTUAL)

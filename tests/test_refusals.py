@@ -16,6 +16,7 @@ from connectors._errors import (
     NotConnectedError,
     OutOfCreditsError,
     RateLimitedError,
+    ReconnectRequiredError,
     RedirectError,
     ServerError,
     ServiceError,
@@ -101,6 +102,11 @@ def test_a_refusal_carries_every_fact_of_it() -> None:
         (404, {"detail": "Not Found"}, {}, ServiceError),
         (404, b"<html>", {}, ServiceError),
         (400, {"code": "NOT_FOUND"}, {}, ServiceError),
+        (409, {"detail": "x", "code": "RECONNECT_REQUIRED"}, {}, ReconnectRequiredError),
+        (409, {}, {"x-base44-connector-error": "RECONNECT_REQUIRED"}, ReconnectRequiredError),
+        (404, {"code": "RECONNECT_REQUIRED"}, {}, ServiceError),
+        (409, {"code": "NOT_FOUND"}, {}, ServiceError),
+        (409, {"detail": "Conflict"}, {}, ServiceError),
         (429, {"detail": "Slow down"}, {}, RateLimitedError),
         (500, b"Internal Server Error", {}, ServerError),
         (502, b"", {}, ServerError),
@@ -122,6 +128,11 @@ def test_the_status_and_the_code_decide_on_the_class(
     error = refusal(status, body, headers)
     assert type(error) is kind
     assert error.status == status
+
+
+def test_why_a_connection_has_ended_is_in_the_data() -> None:
+    body = {"detail": "x", "code": "RECONNECT_REQUIRED", "extra_data": {"reason": "revoked"}}
+    assert refusal(409, body).data == body
 
 
 def test_a_wait_that_the_server_asked_for_is_on_the_error() -> None:
