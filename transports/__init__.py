@@ -1,6 +1,6 @@
 """What carries HTTP requests: the seam, its errors, and nothing that imports an HTTP library.
 
-`transports.aiohttp`, `transports.mock` and `transports.replay` are imported by who uses them.
+`transports.aiohttp` and `transports.mock` are imported by who uses them.
 """
 
 from transports._base import (
