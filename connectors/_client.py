@@ -17,12 +17,12 @@ import attrs
 from connectors._app_user import AppUserConnectors
 from connectors._engine import Engine, Options
 from connectors._errors import MissingCredentialsError
+from connectors._extra_headers import checked_headers, secrets_given, wrapped_headers
 from connectors._identity import (
     DEFAULT_SERVER_URL,
     Identity,
     IncomingRequest,
     checked_app_id,
-    checked_headers,
     checked_server_url,
     checked_token,
     read_incoming,
@@ -65,7 +65,9 @@ class Client:
         timeout: Seconds for all attempts of one call and the sleeps between them; `math.inf` for
             no limit.
         retry: A policy; True for the default one, False for a single attempt.
-        headers: Fields to send with every request, besides the client's own.
+        headers: Fields to send with every request, besides the client's own. A value given as a
+            `transports.Secret`, or whose name says that it is one, such as `X-Auth-Token`, is
+            taken out of what a server writes, as the tokens are.
         always_on_behalf_of: Name the user also with reads whose answer is the same for all users.
             Then users share no fetch.
 
@@ -89,14 +91,16 @@ class Client:
     ) -> None:
         # Wrapped before anything can raise: a traceback shows the arguments of this frame.
         service, user, key = map(wrapped_token, (service_token, user_token, api_key))
-        del service_token, user_token, api_key
+        given = wrapped_headers(headers)
+        del service_token, user_token, api_key, headers
         identity = Identity(
             app_id=checked_app_id(app_id),
             server_url=checked_server_url(server_url),
             service_token=checked_token("service_token", service),
             user_token=checked_token("user_token", user),
             api_key=checked_token("api_key", key),
-            headers=checked_headers(headers),
+            headers=checked_headers(given),
+            header_secrets=secrets_given(given),
             always_on_behalf_of=always_on_behalf_of,
         )
         options = Options(_checked_timeout(timeout), _policy(retry))
@@ -121,6 +125,8 @@ class Client:
         transport: Transport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | bool = True,
+        headers: Mapping[str, FieldValue] | None = None,
+        always_on_behalf_of: bool = False,
     ) -> "Client":
         """A client from the environment.
 
@@ -128,9 +134,18 @@ class Client:
         `BASE44_ACCESS_TOKEN` (a user token), `BASE44_API_KEY` and `BASE44_API_URL`. A variable
         that is empty counts as not there.
 
+        Args:
+            transport: As for `Client`.
+            timeout: As for `Client`.
+            retry: As for `Client`.
+            headers: As for `Client`.
+            always_on_behalf_of: As for `Client`.
+
         Raises:
             ValueError: `BASE44_APP_ID` is not there, or a value can't be right.
         """
+        given = wrapped_headers(headers)
+        del headers  # A traceback shows the arguments of this frame.
         app_id = os.environ.get("BASE44_APP_ID")
         if not app_id:
             raise ValueError(
@@ -146,6 +161,8 @@ class Client:
             transport=transport,
             timeout=timeout,
             retry=retry,
+            headers=given,  # type: ignore[arg-type] # It says so itself if they are of a wrong type.
+            always_on_behalf_of=always_on_behalf_of,
         )
 
     @classmethod
@@ -156,6 +173,8 @@ class Client:
         transport: Transport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         retry: RetryPolicy | bool = True,
+        headers: Mapping[str, FieldValue] | None = None,
+        always_on_behalf_of: bool = False,
     ) -> "Client":
         """A client with the identity that an incoming request carries.
 
@@ -168,12 +187,14 @@ class Client:
             transport: As for `Client`.
             timeout: As for `Client`.
             retry: As for `Client`.
+            headers: As for `Client`.
+            always_on_behalf_of: As for `Client`.
 
         Raises:
             ValueError: `Base44-App-Id` is not there, or a header can't be right.
         """
-        fields = wrapped_fields(request)
-        del request  # A traceback shows the arguments of this frame.
+        fields, given = wrapped_fields(request), wrapped_headers(headers)
+        del request, headers  # A traceback shows the arguments of this frame.
         incoming = read_incoming(fields)
         if incoming.app_id is None:
             raise ValueError(
@@ -187,6 +208,8 @@ class Client:
             transport=transport,
             timeout=timeout,
             retry=retry,
+            headers=given,  # type: ignore[arg-type] # It says so itself if they are of a wrong type.
+            always_on_behalf_of=always_on_behalf_of,
         )
         identity = attrs.evolve(client._view.identity, passed_on=incoming.passed_on)
         client._assemble(attrs.evolve(client._view, identity=identity), owns_engine=True)

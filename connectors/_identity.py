@@ -11,30 +11,14 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from connectors._extra_headers import WrongType, secrets_passed_on, sendable
 from connectors._wire import encode_segment
-from transports import FieldValue, Headers, Secret
+from transports import Headers, Secret
 
 DEFAULT_SERVER_URL: Final = "https://base44.app"
 
 _UNSENDABLE: Final = re.compile(r"[^!-~]")  # A bearer token is visible ASCII (RFC 6750, 2.1).
-_OURS: Final = frozenset(
-    {
-        "accept",
-        "api_key",
-        "authorization",
-        "base44-rejected-token",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "host",
-        "on-behalf-of",
-        "transfer-encoding",
-        "x-app-id",
-        "x-request-id",
-    }
-)
-_DATA_ENVS: Final = frozenset({"dev", "prod"})
+_DATA_ENVS: Final = frozenset({Secret("dev"), Secret("prod")})
 
 
 WrappedFields: TypeAlias = tuple[tuple[str, Secret], ...]
@@ -80,6 +64,9 @@ class Identity:
     headers: Headers = attrs.field(factory=Headers)
     """What the program wants sent with every request."""
 
+    header_secrets: tuple[Secret, ...] = ()
+    """What of that must not come back in an error."""
+
     passed_on: Headers = attrs.field(factory=Headers)
     """What an incoming request carried and the service wants to see again."""
 
@@ -90,7 +77,8 @@ class Identity:
     def secrets(self) -> tuple[Secret, ...]:
         """All that must not come back in an error."""
         tokens = (self.service_token, self.user_token, self.api_key)
-        return tuple(token for token in tokens if token is not None)
+        held = (token for token in tokens if token is not None)
+        return (*held, *self.header_secrets, *secrets_passed_on(self.passed_on))
 
 
 @attrs.frozen
@@ -120,7 +108,8 @@ def checked_server_url(url: str) -> str:
 
     Raises:
         TypeError: It is no string.
-        ValueError: It is no absolute http or https URL, or more than scheme, host, port and path.
+        ValueError: It is no absolute http or https URL, more than scheme, host, port and path, or
+            has `/api` at its end.
     """
     if not isinstance(url, str):
         raise TypeError(f"server_url must be a str, not {type(url).__name__}.")
@@ -131,21 +120,14 @@ def checked_server_url(url: str) -> str:
     return url.rstrip("/")
 
 
-@attrs.frozen
-class NotAToken:
-    """What was given in the place of a token, by its type alone."""
-
-    kind: str
-
-
-def wrapped_token(token: object) -> Secret | NotAToken | None:
+def wrapped_token(token: object) -> Secret | WrongType | None:
     """A token that no traceback can show; whatever it is, this raises nothing."""
     if token is None or isinstance(token, Secret):
         return token
-    return Secret(token) if isinstance(token, str) else NotAToken(type(token).__name__)
+    return Secret(token) if isinstance(token, str) else WrongType(type(token).__name__)
 
 
-def checked_token(name: str, token: Secret | NotAToken | None) -> Secret | None:
+def checked_token(name: str, token: Secret | WrongType | None) -> Secret | None:
     """A token that a header can carry.
 
     Raises:
@@ -153,25 +135,12 @@ def checked_token(name: str, token: Secret | NotAToken | None) -> Secret | None:
         ValueError: It is empty or holds a space, a line break or another character that no token
             may hold.
     """
-    if isinstance(token, NotAToken):
+    if isinstance(token, WrongType):
         raise TypeError(f"{name} must be a str, not {token.kind}.")
     problem = None if token is None else _token_problem(token)
     if problem is not None:
         raise ValueError(f"{name} {problem}.")
     return token
-
-
-def checked_headers(headers: Mapping[str, FieldValue] | None) -> Headers:
-    """Header fields that a caller wants sent with every request.
-
-    Raises:
-        TypeError, ValueError: A field is none, or one that the client sets itself.
-    """
-    fields = Headers(headers or {})
-    for name in fields:
-        if name in _OURS:
-            raise ValueError(f"headers must not hold {name!r}: the client sets it itself.")
-    return fields
 
 
 def wrapped_fields(request: IncomingRequest | Mapping[str, str]) -> WrappedFields:
@@ -196,12 +165,13 @@ def read_incoming(fields: WrappedFields) -> Incoming:
     """What an incoming request says of who is asking.
 
     Raises:
-        ValueError: A header that is read comes twice, or a credential is not `Bearer <token>`.
+        ValueError: A header that is read comes twice, a credential is not `Bearer <token>`, or
+            `Base44-State` can't be sent on.
     """
     read = _only_once(fields)
-    data_env = _text(read, "x-data-env")
+    data_env = read.get("x-data-env")
     passed_on = {
-        "Base44-State": _text(read, "base44-state"),
+        "Base44-State": read.get("base44-state"),
         # Only what is known goes on: the header comes from a caller that nobody has checked.
         "X-Data-Env": data_env if data_env in _DATA_ENVS else None,
     }
@@ -210,7 +180,7 @@ def read_incoming(fields: WrappedFields) -> Incoming:
         server_url=_text(read, "base44-api-url"),
         service_token=_bearer(read, "Base44-Service-Authorization"),
         user_token=_bearer(read, "Authorization"),
-        passed_on=Headers({name: value for name, value in passed_on.items() if value}),
+        passed_on=sendable(Headers({name: value for name, value in passed_on.items() if value})),
     )
 
 
@@ -280,6 +250,9 @@ def _url_problem(url: str) -> str | None:
         "it names no host": not host,
         "it holds a user name or password": "@" in parts.netloc,
         "it has a query or fragment": bool(parts.query or parts.fragment or url[-1:] in "?#"),
+        "leave out the /api at its end, which the client adds itself": (
+            parts.path.rstrip("/").endswith("/api")
+        ),
         "its path holds a segment . or ..": not {".", ".."}.isdisjoint(parts.path.split("/")),
     }
     return next((problem for problem, found in wrong.items() if found), None)

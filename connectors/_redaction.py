@@ -72,7 +72,7 @@ _Span: TypeAlias = tuple[int, int]
 class Redactor:
     """Replaces the secrets that it was made with, and what looks like one.
 
-    The secrets are visible ASCII, as every credential that a header carries.
+    The secrets are ASCII, as everything is that a header of this client carries.
     """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:

@@ -87,12 +87,12 @@ def error_of(
     request_id: str,
 ) -> ServiceError:
     """The error that an answer with any status but 2xx stands for."""
-    large = len(response.body) > _LARGEST
-    body = Problem("it is too large to be kept") if large else parsed(response.body)
-    data = None if isinstance(body, Problem) else redactor.json(body)
-    header_code = redactor.text(response.headers.get("x-base44-connector-error", ""))
-    code = _first_text(data, ("error", "code"), ("code",)) or header_code or None
-    kind = _kind(response.status, code, header_code)
+    body = _body(response)
+    data = redactor.json(body)
+    header_code = response.headers.get("x-base44-connector-error", "")
+    # Before it is redacted: a secret that happens to be a code does not change what it means.
+    kind = _kind(response.status, _code(body), header_code)
+    code = _code(data) or redactor.text(header_code) or None
     told = _first_text(data, ("error", "message"), ("message",), ("detail",))
     return kind(
         told or redactor.text(_own_words(kind, response, request)),
@@ -114,6 +114,17 @@ def error_without_answer(failure: TransportError, *, request_id: str) -> Connect
     if isinstance(error, NoAnswerError):
         error.maybe_sent = failure.maybe_sent
     return error
+
+
+def _body(response: Response) -> Json:
+    if len(response.body) > _LARGEST:
+        return None
+    body = parsed(response.body)
+    return None if isinstance(body, Problem) else body
+
+
+def _code(body: Json) -> str | None:
+    return _first_text(body, ("error", "code"), ("code",))
 
 
 def _kind(status: int, *codes: str | None) -> type[ServiceError]:

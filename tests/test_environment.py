@@ -1,34 +1,10 @@
 """`Client.from_env()`."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from connectors import Client
+from tests.environment import environment
 from tests.service import ACCESS_TOKEN, API_KEY, CONNECTED, SERVICE_TOKEN, USER_TOKEN, answers
-
-NAMES = (
-    "BASE44_APP_ID",
-    "BASE44_SERVICE_TOKEN",
-    "BASE44_ACCESS_TOKEN",
-    "BASE44_API_KEY",
-    "BASE44_API_URL",
-)
-
-
-@contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """These of our variables, and no others."""
-    before = {name: os.environ.pop(name) for name in NAMES if name in os.environ}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in NAMES:
-            os.environ.pop(name, None)
-        os.environ.update(before)
 
 
 async def test_from_env_reads_every_variable() -> None:
@@ -48,6 +24,17 @@ async def test_from_env_reads_every_variable() -> None:
     assert first.headers["authorization"] == f"Bearer {SERVICE_TOKEN}"
     assert first.headers["on-behalf-of"] == f"Bearer {USER_TOKEN}"
     assert second.headers["api_key"] == API_KEY
+
+
+async def test_from_env_takes_headers_and_always_on_behalf_of() -> None:
+    transport = answers(CONNECTED)
+    with environment(BASE44_APP_ID="a", BASE44_SERVICE_TOKEN="s", BASE44_ACCESS_TOKEN="u"):
+        ours = Client.from_env(
+            transport=transport, headers={"X-Trace": "t"}, always_on_behalf_of=True
+        )
+    await ours.as_service_role.connectors.get_connection("slack")
+    headers = transport.calls[0].request.headers
+    assert (headers["x-trace"], headers["on-behalf-of"]) == ("t", "Bearer u")
 
 
 async def test_from_env_needs_only_the_app_and_takes_empty_as_absent() -> None:

@@ -44,6 +44,17 @@ async def test_from_request_takes_app_credentials_server_state_and_environment()
     assert url == "https://their.example/api/apps/their-app/app-user-auth/connectors/c/token"
 
 
+async def test_from_request_takes_headers_and_always_on_behalf_of() -> None:
+    transport = answers(CONNECTED)
+    view = Client.from_request(
+        FROM_REQUEST, transport=transport, headers={"X-Trace": "t"}, always_on_behalf_of=True
+    )
+    await view.as_service_role.connectors.get_connection("slack")
+    headers = transport.calls[0].request.headers
+    assert (headers["x-trace"], headers["on-behalf-of"]) == ("t", "Bearer their-user")
+    assert headers["base44-state"] == "state-1"
+
+
 @pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title])
 async def test_headers_are_found_in_any_case(spelling: object) -> None:
     assert callable(spelling)
@@ -224,12 +235,29 @@ async def test_a_token_may_come_wrapped() -> None:
         "https://base44 .app",
         "https://base44.app\n",
         "https://bäse44.app",
+        "https://base44.app/api",
+        "https://base44.app/api/",
+        "https://base44.app/base/api//",
     ],
 )
 def test_a_server_url_is_scheme_host_port_and_path(url: str) -> None:
     with pytest.raises(ValueError, match="server_url must look like") as caught:
         client(answers({}), server_url=url)
     assert "planted" not in str(caught.value)
+
+
+def test_a_server_url_is_given_without_api() -> None:
+    with pytest.raises(ValueError, match="leave out the /api at its end"):
+        client(answers({}), server_url="http://127.0.0.1:8044/api")
+    with pytest.raises(ValueError, match="leave out the /api at its end"):
+        Client.from_request({**FROM_REQUEST, "Base44-Api-Url": "https://their.example/api/"})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api", "https://api.example/", "https://x/api/v2", "https://x/my-api"]
+)
+def test_a_server_url_may_have_api_elsewhere(url: str) -> None:
+    assert url.rstrip("/") in repr(client(answers({}), server_url=url))
 
 
 def test_a_server_url_is_a_string() -> None:
@@ -256,6 +284,35 @@ def test_an_app_id_is_a_path_segment(app_id: str) -> None:
 def test_headers_that_the_client_sets_itself_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="header"):
         client(answers({}), headers=headers)
+
+
+@pytest.mark.parametrize("value", ["planted-é", "planted\n", "planted-\u20ac", "planted\0"])
+def test_a_header_that_cannot_be_sent_is_refused_before_any_call(value: str) -> None:
+    for given in (value, Secret(value)):
+        with pytest.raises(ValueError, match=r"header field '(?i:x-trace)'") as caught:
+            client(answers({}), headers={"X-Trace": given})
+        assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["planted-é", "planted\r\nX: y", "planted-\u20ac"])
+def test_a_state_that_cannot_be_sent_on_is_refused_before_any_call(value: str) -> None:
+    request = {**FROM_REQUEST, "Base44-State": value}
+    with pytest.raises(ValueError, match=r"header field '(?i:base44-state)'") as caught:
+        Client.from_request(request)
+    assert "planted" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"header field '(?i:base44-state)'"):
+        client(answers({}), app_id="their-app").for_request(request)
+
+
+@pytest.mark.parametrize("headers", [[("X", "y")], "X: y", 5, {"X": 1}, {1: "y"}])
+def test_headers_are_a_mapping_of_str(headers: object) -> None:
+    with pytest.raises(TypeError, match=r"headers must be a mapping|must be a str"):
+        client(answers({}), headers=headers)
+
+
+def test_headers_of_from_request_are_a_mapping() -> None:
+    with pytest.raises(TypeError, match="headers must be a mapping of names to values, not list"):
+        Client.from_request(FROM_REQUEST, headers=[("X", "y")])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), "30", None, 10**400])

@@ -35,6 +35,7 @@ from connectors import (
     UnreachableError,
 )
 from connectors.local import Vault
+from tests.environment import environment
 from tests.loops import REAL, VIRTUAL, on
 from tests.service import (
     ACCESS_TOKEN,
@@ -176,6 +177,69 @@ async def test_no_error_holds_a_token_even_when_the_server_echoes_it(
     assert any("connectors.error" in event for event in events)
 
 
+GATEWAY = "gateway-3d0e81"
+EXTRA: dict[str, str | Secret] = {
+    "X-Gateway": Secret(GATEWAY),
+    "X-Pin": Secret("7139"),
+    "X-Auth-Token": "header-token-77ac",
+    "X-Api-Key": "header-key-1c99",
+    "Session-Id": "header-session-a1",
+    "X-Password": " header-password-4 ",
+    "Proxy-Authorization": "Basic aGVhZGVyOmJhc2lj",
+    "X-Forwarded-Auth": Secret("Scheme header-scheme-5b"),
+    "X-Trace": "trace-1",
+    "X-Short-Key": "abc",
+}
+STATE = "opaque-state-0d1f"
+SENT = (
+    GATEWAY,
+    "7139",
+    "header-token-77ac",
+    "header-key-1c99",
+    "header-session-a1",
+    "header-password-4",
+    "aGVhZGVyOmJhc2lj",
+    "header-scheme-5b",
+    STATE,
+)
+
+
+async def provoked_by(view: Client) -> ConnectorsError:
+    with pytest.raises(ServiceError) as caught:
+        await view.as_service_role.connectors.get_connection("slack")
+    return caught.value
+
+
+@on(VIRTUAL)
+@pytest.mark.parametrize("make", ["Client", "from_request", "from_env"])
+async def test_what_a_program_and_a_request_add_is_in_no_error_when_the_server_echoes_it(
+    make: str, events: list[str]
+) -> None:
+    echo = {"detail": f"a {' '.join(SENT)} b, trace-1 abc", "data": [*SENT, quote(GATEWAY)]}
+    transport = MockTransport(lambda _: json_response(echo, 400, {"X-Echo": " ".join(SENT)}))
+    incoming = {"Base44-App-Id": "my-app", "Base44-State": STATE}
+    service = {"Base44-Service-Authorization": f"Bearer {SERVICE_TOKEN}"}
+    if make == "Client":
+        view = client(transport, headers=EXTRA).for_request(incoming)
+    elif make == "from_request":
+        view = Client.from_request({**incoming, **service}, transport=transport, headers=EXTRA)
+    else:
+        with environment(BASE44_APP_ID="my-app", BASE44_SERVICE_TOKEN=SERVICE_TOKEN):
+            ours = Client.from_env(transport=transport, headers=EXTRA)
+        view = ours.for_request(incoming)
+    error = await provoked_by(view)
+    shown = [repr(error), str(error), json.dumps(error.to_dict()), rendered(error), *events]
+    assert [value for value in SENT if any(value in text for text in shown)] == []
+    assert error.message == f"a {' '.join(['[redacted]'] * len(SENT))} b, trace-1 abc"
+
+
+@on(VIRTUAL)
+async def test_who_sends_a_code_as_state_does_not_change_what_it_means() -> None:
+    missing = answers({"detail": "No", "code": "NOT_FOUND"}, 404)
+    error = await provoked_by(client(missing).for_request({"Base44-State": "NOT_FOUND"}))
+    assert (type(error), error.code) == (NotConnectedError, "[redacted]")
+
+
 @on(VIRTUAL)
 async def test_no_event_holds_a_token() -> None:
     with structlog.testing.capture_logs() as written:
@@ -223,6 +287,22 @@ BAD_INPUT: dict[str, Callable[[], object]] = {
     "app_id": lambda: client(answers({}), app_id=""),
     "timeout": lambda: client(answers({}), timeout=-1),
     "transport": lambda: Client(app_id="a", service_token=SERVICE_TOKEN, transport=1),  # type: ignore[arg-type]
+    "headers": lambda: client(answers({}), headers=Careful({"X-Token": f"{SERVICE_TOKEN}\n"})),
+    "headers beyond ASCII": lambda: client(
+        answers({}), headers=Careful({"X-Token": f"{SERVICE_TOKEN}é"})
+    ),
+    "headers that are none": lambda: client(answers({}), headers=[("X-Token", SERVICE_TOKEN)]),
+    "headers and timeout": lambda: client(
+        answers({}), timeout=-1, headers=Careful({"X-Token": SERVICE_TOKEN})
+    ),
+    "headers of from_request": lambda: Client.from_request(
+        {},
+        headers=[("X-Token", SERVICE_TOKEN)],  # type: ignore[arg-type]
+    ),
+    "state": lambda: client(answers({})).for_request(Careful({"Base44-State": f"{API_KEY}é"})),
+    "state with a line break": lambda: Client.from_request(
+        Careful({"Base44-App-Id": "a", "Base44-State": f"{API_KEY}\n"})
+    ),
     "from_request": lambda: Client.from_request(INCOMING),
     "no app": lambda: Client.from_request({"Authorization": f"Bearer {USER_TOKEN}"}),
     "for_request": lambda: client(answers({})).for_request(INCOMING),
