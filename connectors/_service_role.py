@@ -1,7 +1,7 @@
 """What an app's backend may do: read connections, and have calls made on its behalf."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, final, get_args
 
 import attrs
@@ -130,15 +130,21 @@ class ServiceRoleConnectors:
         request = self._view.requests.call_api(integration_type, call)
         return await self._view.fetch(request, ApiResponse)
 
-    async def get_access_token(self, integration_type: "IntegrationType | str") -> str:
+    # No coroutine functions: those would warn when an event loop runs them, and name its file.
+
+    def get_access_token(
+        self, integration_type: "IntegrationType | str"
+    ) -> Coroutine[object, object, str]:
         """Deprecated: the `access_token` of `get_connection`."""
         _warn_deprecated("get_access_token", "get_connection")
-        return (await self.get_connection(integration_type)).access_token
+        return _token_of(self.get_connection, integration_type)
 
-    async def get_current_app_user_access_token(self, connector_id: str) -> str:
+    def get_current_app_user_access_token(
+        self, connector_id: str
+    ) -> Coroutine[object, object, str]:
         """Deprecated: the `access_token` of `get_current_app_user_connection`."""
         _warn_deprecated("get_current_app_user_access_token", "get_current_app_user_connection")
-        return (await self.get_current_app_user_connection(connector_id)).access_token
+        return _token_of(self.get_current_app_user_connection, connector_id)
 
 
 @attrs.frozen(eq=False)
@@ -155,6 +161,10 @@ def _warn_deprecated(old: str, new: str) -> None:
         DeprecationWarning,
         stacklevel=3,
     )
+
+
+async def _token_of(get: Callable[[str], Awaitable[Connection]], identifier: str) -> str:
+    return (await get(identifier)).access_token
 
 
 def _check_call(path: object, method: object, host: object) -> None:

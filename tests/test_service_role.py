@@ -1,11 +1,13 @@
 """`call_api` and the deprecated methods."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable, Coroutine
 
 import pytest
 
 from connectors import ApiResponse, RateLimitedError, UnreachableError
-from tests.loops import VIRTUAL, on
+from tests.loops import REAL_ASYNCIO, VIRTUAL, on
 from tests.service import ACCESS_TOKEN, APP, CONNECTED, answers, client, counted, in_turn
 from transports import ConnectError, DisconnectedError
 from transports.mock import MockTransport, json_response
@@ -138,6 +140,21 @@ async def test_a_wait_that_is_too_long_is_told_and_not_waited() -> None:
     assert len(transport.calls) == 1
 
 
+async def awaited(call: Coroutine[object, object, str]) -> str:
+    return await call
+
+
+async def gathered(call: Coroutine[object, object, str]) -> str:
+    [token] = await asyncio.gather(call)
+    return token
+
+
+async def in_a_task(call: Coroutine[object, object, str]) -> str:
+    return await asyncio.create_task(call)
+
+
+@on(REAL_ASYNCIO)
+@pytest.mark.parametrize("wait", [awaited, gathered, in_a_task])
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
@@ -149,11 +166,21 @@ async def test_a_wait_that_is_too_long_is_told_and_not_waited() -> None:
         ),
     ],
 )
-async def test_deprecated_methods_warn_where_they_are_called(old: str, new: str, path: str) -> None:
+async def test_deprecated_methods_warn_where_they_are_called(
+    old: str, new: str, path: str, wait: Callable[[Coroutine[object, object, str]], Awaitable[str]]
+) -> None:
     transport = answers(CONNECTED)
     connectors = client(transport).as_service_role.connectors
     with pytest.warns(DeprecationWarning, match=rf"{old}\(\) is deprecated, use {new}") as caught:
-        token = await getattr(connectors, old)("c")
+        token = await wait(getattr(connectors, old)("c"))
     assert token == ACCESS_TOKEN
     assert counted(transport) == [f"GET {APP}/{path}"]
     assert caught[0].filename == __file__
+
+
+async def test_a_deprecated_method_sends_nothing_until_it_is_awaited() -> None:
+    transport = answers(CONNECTED)
+    with pytest.warns(DeprecationWarning, match="get_access_token"):
+        call = client(transport).as_service_role.connectors.get_access_token("slack")
+    assert transport.calls == []
+    assert await call == ACCESS_TOKEN
