@@ -12,6 +12,7 @@ from connectors._errors import (
     ConnectorsError,
     ForbiddenError,
     InterruptedCallError,
+    Json,
     MalformedResponseError,
     MeteredConnectorError,
     MissingCredentialsError,
@@ -27,15 +28,19 @@ from connectors._errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from connectors._identity import HeaderItems, IncomingRequest
 from connectors._management import Management
 from connectors._models import (
     ApiResponse,
     Authorization,
     AvailableIntegration,
+    CallMethod,
+    CallPhase,
     Connection,
     ConnectionConfigField,
     ConnectionStatus,
     Connector,
+    QueryScalar,
 )
 from connectors._retry import RetryPolicy
 from connectors._service_role import ServiceRole, ServiceRoleConnectors
@@ -46,6 +51,8 @@ __all__ = [
     "AppUserConnectors",
     "Authorization",
     "AvailableIntegration",
+    "CallMethod",
+    "CallPhase",
     "Client",
     "ClientClosedError",
     "ClientUsageError",
@@ -55,7 +62,10 @@ __all__ = [
     "Connector",
     "ConnectorsError",
     "ForbiddenError",
+    "HeaderItems",
+    "IncomingRequest",
     "InterruptedCallError",
+    "Json",
     "MalformedResponseError",
     "Management",
     "MeteredConnectorError",
@@ -63,6 +73,7 @@ __all__ = [
     "NoAnswerError",
     "NotConnectedError",
     "OutOfCreditsError",
+    "QueryScalar",
     "RateLimitedError",
     "ReconnectRequiredError",
     "RedirectError",

@@ -14,10 +14,10 @@ import attrs
 
 from transports import Secret
 
-Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+CallMethod: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 """The methods that `call_api` can send."""
 
-Phase: TypeAlias = Literal["not_sent", "responded", "timed_out", "sent_unconfirmed"]
+CallPhase: TypeAlias = Literal["not_sent", "responded", "timed_out", "sent_unconfirmed"]
 """How far a call of `call_api` came; only `not_sent` proves that it was not executed."""
 
 QueryScalar: TypeAlias = str | int | float | bool
@@ -97,7 +97,7 @@ class ApiResponse:
     success: bool
     """Did the provider answer with a 2xx status?"""
 
-    phase: Phase
+    phase: CallPhase
     """How far the call came. Only `not_sent` allows to repeat one that is not idempotent."""
 
     status: int | None = None

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final, final, get_args
 
 import attrs
 
-from connectors._models import ApiResponse, Connection, Method, QueryScalar
+from connectors._models import ApiResponse, CallMethod, Connection, QueryScalar
 from connectors._view import View
 from transports import Headers
 
 if TYPE_CHECKING:
     from connectors.catalog import IntegrationType
 
-_METHODS: Final = get_args(Method)
+_METHODS: Final = get_args(CallMethod)
 
 
 @final
@@ -92,7 +92,7 @@ class ServiceRoleConnectors:
         integration_type: "IntegrationType | str",
         *,
         path: str,
-        method: Method = "GET",
+        method: CallMethod = "GET",
         host: str | None = None,
         query: Mapping[str, QueryScalar | Sequence[QueryScalar]] | None = None,
         headers: Mapping[str, str] | None = None,

@@ -12,12 +12,12 @@ from connectors._models import (
     ApiResponse,
     Authorization,
     AvailableIntegration,
+    CallMethod,
+    CallPhase,
     Connection,
     ConnectionConfigField,
     ConnectionStatus,
     Connector,
-    Method,
-    Phase,
 )
 from tests.tracebacks import rendered
 from tests.travels import Travel, travels
@@ -167,6 +167,6 @@ def test_what_an_answer_may_leave_out_is_null_and_empty_and_nothing() -> None:
 
 
 def test_the_words_of_the_protocol() -> None:
-    assert get_args(Method) == ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-    assert get_args(Phase) == ("not_sent", "responded", "timed_out", "sent_unconfirmed")
+    assert get_args(CallMethod) == ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+    assert get_args(CallPhase) == ("not_sent", "responded", "timed_out", "sent_unconfirmed")
     assert get_args(ConnectionStatus) == ("ACTIVE", "FAILED", "PENDING")

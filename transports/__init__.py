@@ -31,7 +31,7 @@ from transports._errors import (
     UnmatchedRequestError,
     WrongEventLoopError,
 )
-from transports._headers import FieldValue, Headers
+from transports._headers import Fields, FieldValue, Headers
 from transports._secret import Secret
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "ConnectTimeoutError",
     "DisconnectedError",
     "FieldValue",
+    "Fields",
     "ForkedProcessError",
     "Headers",
     "Phase",
