@@ -55,7 +55,7 @@ async def _demand_connected(path: Path, target: Target) -> None:
     async with Vault(path) as vault:
         connections = await vault.list(target.owner.app_id)
     for connection in connections:
-        if connection.owner == target.owner and connection.state == "active":
+        if connection.owner == target.owner and connection.state != "disconnected":
             target.demand_type(connection.integration_type)
             return
     raise Failure(

@@ -46,6 +46,7 @@ def connection_answer(connection: StoredConnection) -> Response:
 
 def _connection_json(connection: StoredConnection) -> bytes:
     config = connection.connection_config
+    assert connection.access_token is not None
     return json.dumps(
         {
             "access_token": connection.access_token.reveal(),

@@ -74,13 +74,18 @@ class KeyRing:
         """The ids of the keys. An id is a keyed hash: it tells keys apart and nothing of them."""
         return tuple(self._ciphers)
 
+    @property
+    def beginning(self) -> str:
+        """How every value begins that was sealed with the first key, and no other value."""
+        return f"{_VERSION}.{self.ids[0]}."
+
     def seal(self, value: Secret, place: Place) -> str:
         """Seal a value for a place with the first key."""
         nonce = os.urandom(_NONCE_BYTES)
         body = self._ciphers[self.ids[0]].encrypt(
             nonce, value.reveal().encode("utf-8", "surrogatepass"), place.associated_data
         )
-        return ".".join((_VERSION, self.ids[0], _encoded(nonce), _encoded(body)))
+        return f"{self.beginning}{_encoded(nonce)}.{_encoded(body)}"
 
     def unseal(self, sealed: object, place: Place) -> Secret:
         """Open a sealed value in its place.

@@ -77,7 +77,7 @@ def _listed(connection: ConnectionSummary) -> dict[str, object]:
 async def _authorize(request: RoutedRequest) -> Response:
     wanted = _scopes(request.body)
     connection = await request.vault.get(Owner.app(request.app_id, request.name))
-    if connection is None:
+    if connection is None or connection.state != "active":
         _refuse(request.name, "not_connected", "is not connected")
     # The scopes of a request replace the old ones, so more than asked for is not the same either.
     if wanted | _required(request.name) != set(connection.scopes) | _required(request.name):
@@ -135,8 +135,9 @@ async def _status(request: RoutedRequest) -> Response:
         raise Refusal(422, "The query must have integration_type=, and it must be printable text")
     connection = await request.vault.get(Owner.app(request.app_id, integration_type))
     # No consent is under way here, so nothing is PENDING: to go on asking would change nothing.
-    active = connection is not None and wanted in {None, connection.id}
-    return answer({"status": "ACTIVE" if active else "FAILED"})
+    active = connection is not None and connection.state == "active"
+    same = connection is not None and wanted in {None, connection.id}
+    return answer({"status": "ACTIVE" if active and same else "FAILED"})
 
 
 def _parameters(query: str) -> Mapping[str, str]:

@@ -15,11 +15,37 @@ from transports import Secret
 Kind: TypeAlias = Literal["app", "workspace", "app_user"]
 """Whose account: the app's own, its workspace's, or one of the app's users'."""
 
-State: TypeAlias = Literal["active", "disconnected"]
-"""Is there a token, or has the connection been ended?"""
+State: TypeAlias = Literal["active", "refresh_failed", "disconnected"]
+"""Is there a token, must the owner consent again, or has the connection been ended?"""
+
+Source: TypeAlias = Literal["manual", "oauth"]
+"""Who brought the token: somebody who had it, or the owner's consent at the provider."""
+
+Reason: TypeAlias = Literal[
+    "invalid_grant",
+    "refresh_outcome_lost",
+    "refresh_token_expired",
+    "consent_required",
+    "unknown",
+]
+"""Why a token can't be refreshed any more."""
+
+Outcome: TypeAlias = Literal["unanswered", "ambiguous"]
+"""What is known of a refresh that was sent: nothing came back, or nothing that says what it did."""
 
 KINDS: Final[tuple[Kind, ...]] = ("app", "workspace", "app_user")
-STATES: Final[tuple[State, ...]] = ("active", "disconnected")
+STATES: Final[tuple[State, ...]] = ("active", "refresh_failed", "disconnected")
+SOURCES: Final[tuple[Source, ...]] = ("manual", "oauth")
+REASONS: Final[tuple[Reason, ...]] = (
+    "invalid_grant",
+    "refresh_outcome_lost",
+    "refresh_token_expired",
+    "consent_required",
+    "unknown",
+)
+OUTCOMES: Final[tuple[Outcome, ...]] = ("unanswered", "ambiguous")
+
+_FARTHEST: Final = 1e11
 
 
 @final
@@ -63,6 +89,20 @@ def check_text(what: str, value: object) -> None:
         raise ValueError(f"{what} must be printable text and not empty, not {value!r}")
 
 
+def check_seconds(what: str, value: object) -> None:
+    """Refuse anything but a time that a clock can show.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is no number of seconds, or thousands of years away.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{what} must be Unix seconds, not {type(value).__name__}")
+    # Not a number is not within either.
+    if not abs(value) <= _FARTHEST:
+        raise ValueError(f"{what} must be Unix seconds, and not thousands of years away")
+
+
 def _text(_: object, field: "attrs.Attribute[str]", value: object) -> None:
     check_text(field.name, value)
 
@@ -70,6 +110,16 @@ def _text(_: object, field: "attrs.Attribute[str]", value: object) -> None:
 def _texts(_: object, field: "attrs.Attribute[tuple[str, ...]]", value: tuple[object, ...]) -> None:
     for item in value:
         check_text(f"each of the {field.name}", item)
+
+
+def _seconds(_: object, field: "attrs.Attribute[float]", value: object) -> None:
+    check_seconds(field.name, value)
+
+
+_MAYBE_TEXT: Final = attrs.validators.optional(_text)
+_INTEGER: Final = attrs.validators.instance_of(int)
+_MAYBE_SECONDS: Final = attrs.validators.optional(_seconds)
+_FLAG: Final = attrs.validators.instance_of(bool)
 
 
 @attrs.frozen
@@ -85,7 +135,7 @@ class Owner:
     name: str = attrs.field(validator=_text)
     """The integration type for an account of the app itself, otherwise the connector's id."""
 
-    user: str | None = attrs.field(default=None, validator=attrs.validators.optional(_text))
+    user: str | None = attrs.field(default=None, validator=_MAYBE_TEXT)
     """The app's user, when the account is theirs."""
 
     def __attrs_post_init__(self) -> None:
@@ -129,8 +179,30 @@ class Grant:
     scopes: tuple[str, ...] = attrs.field(validator=_texts)
     """What the token is good for; not secret."""
 
-    account_label: str | None = attrs.field(validator=attrs.validators.optional(_text))
+    account_label: str | None = attrs.field(validator=_MAYBE_TEXT)
     """Whose account it is, for a person: an e-mail address or a name; not secret."""
+
+    refresh_token: Secret | None
+    """The OAuth refresh token, if there is one."""
+
+    obtained_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the tokens were asked for, in Unix seconds."""
+
+    expires_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the access token ends, in Unix seconds; None when that is not known."""
+
+    refresh_expires_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the refresh token ends, in Unix seconds; None when that is not known."""
+
+    raw: Secret | None
+    """The text in which the provider gave the tokens."""
+
+    lock_key: str | None = attrs.field(validator=_MAYBE_TEXT)
+    """The same for all connections that share a chain of refresh tokens; None when it is of this
+    one alone. Not secret."""
+
+    source: Source = attrs.field(validator=attrs.validators.in_(SOURCES))
+    """Who brought the token."""
 
     def __init__(
         self,
@@ -140,18 +212,62 @@ class Grant:
         connection_config: Mapping[str, str] | None = None,
         scopes: Sequence[str] = (),
         account_label: str | None = None,
+        refresh_token: Secret | str | None = None,
+        obtained_at: float | None = None,
+        expires_at: float | None = None,
+        refresh_expires_at: float | None = None,
+        raw: Secret | None = None,
+        lock_key: str | None = None,
+        source: Source = "manual",
     ) -> None:
-        problem = _token_problem(access_token) or _config_problem(connection_config)
-        # From here on neither can be printed.
+        problem = (
+            _token_problem("access_token", access_token)
+            or (refresh_token is not None and _token_problem("refresh_token", refresh_token))
+            or _config_problem(connection_config)
+        )
+        # From here on none of them can be printed.
         access_token = as_secret(access_token)
+        refresh_token = None if refresh_token is None else as_secret(refresh_token)
         connection_config = _hidden(connection_config)
-        if problem is not None:
+        raw = None if raw is None else as_secret(raw)
+        if problem:
             raise problem
         if isinstance(scopes, str):
             raise TypeError("scopes must be several str, not one")
         self.__attrs_init__(
-            integration_type, access_token, connection_config, tuple(scopes), account_label
+            integration_type,
+            access_token,
+            connection_config,
+            tuple(scopes),
+            account_label,
+            refresh_token,
+            obtained_at,
+            expires_at,
+            refresh_expires_at,
+            raw,
+            lock_key,
+            source,
         )
+
+
+@attrs.frozen
+class Presented:
+    """That a refresh token was sent to the provider, and what it did with it is not known."""
+
+    digest: str = attrs.field(validator=_text)
+    """Of the token that was sent."""
+
+    at: float = attrs.field(validator=_seconds)
+    """When it was sent the last time, in Unix seconds."""
+
+    outcome: Outcome = attrs.field(validator=attrs.validators.in_(OUTCOMES))
+    """What is known of it."""
+
+    count: int = attrs.field(validator=_INTEGER)
+    """How often it was sent."""
+
+    attempt_id: str = attrs.field(validator=_text)
+    """Names the last attempt."""
 
 
 @attrs.frozen(kw_only=True)
@@ -170,31 +286,85 @@ class ConnectionSummary:
     state: State = attrs.field(validator=attrs.validators.in_(STATES))
     """Is there a token?"""
 
-    generation: int = attrs.field(validator=attrs.validators.instance_of(int))
-    """Grows by one with everything that is done to the connection, beginning with 1."""
+    source: Source = attrs.field(validator=attrs.validators.in_(SOURCES))
+    """Who brought the token."""
+
+    reason: Reason | None = attrs.field(
+        validator=attrs.validators.optional(attrs.validators.in_(REASONS))
+    )
+    """Why the owner must consent again, when the state says so."""
+
+    generation: int = attrs.field(validator=_INTEGER)
+    """Grows by one each time that the tokens or the state change, beginning with 1."""
 
     scopes: tuple[str, ...] = attrs.field(validator=_texts)
     """What the token is good for."""
 
-    account_label: str | None = attrs.field(validator=attrs.validators.optional(_text))
+    account_label: str | None = attrs.field(validator=_MAYBE_TEXT)
     """Whose account it is, for a person."""
 
-    created_at: float = attrs.field(validator=attrs.validators.instance_of(float))
+    created_at: float = attrs.field(validator=_seconds)
     """When the owner was connected for the first time, in Unix seconds."""
 
-    updated_at: float = attrs.field(validator=attrs.validators.instance_of(float))
-    """When the last thing was done to the connection, in Unix seconds."""
+    updated_at: float = attrs.field(validator=_seconds)
+    """When the generation began, in Unix seconds."""
+
+    has_refresh_token: bool = attrs.field(validator=_FLAG)
+    """Is there a refresh token?"""
+
+    obtained_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the tokens were asked for, in Unix seconds."""
+
+    expires_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the access token ends, in Unix seconds; None when that is not known."""
+
+    refresh_expires_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When the refresh token ends, in Unix seconds; None when that is not known."""
+
+    failures: int = attrs.field(validator=_INTEGER)
+    """How many attempts to refresh have failed since the last that did not."""
+
+    next_attempt_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """Not before this time is the refresh tried again, in Unix seconds."""
+
+    last_error: str | None = attrs.field(validator=_MAYBE_TEXT)
+    """What the last attempt failed with; not secret."""
+
+    verify: bool = attrs.field(validator=_FLAG)
+    """The tokens come from a backup: refresh them before they are relied on."""
 
 
 @attrs.frozen(kw_only=True)
 class StoredConnection(ConnectionSummary):
-    """A connection with its secrets."""
+    """A connection with its secrets, and how far the refresh of its tokens has come."""
 
-    access_token: Secret
-    """The OAuth access token."""
+    access_token: Secret | None
+    """The OAuth access token; None unless the state is `active`."""
+
+    refresh_token: Secret | None
+    """The OAuth refresh token, if there is one."""
+
+    raw: Secret | None
+    """The text in which the provider gave the tokens."""
 
     connection_config: Mapping[str, str] | None
     """Values of this connection such as a subdomain."""
+
+    lock_key: str = attrs.field(validator=_text)
+    """The same for all connections that share a chain of refresh tokens, mostly the `id` of the
+    only one; not secret."""
+
+    presented: Presented | None
+    """That the refresh token was sent, if it is not known what became of it."""
+
+    strikes: int = attrs.field(validator=_INTEGER)
+    """How often the provider has refused in a way that nobody knows."""
+
+    first_strike_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When it did so for the first time, in Unix seconds."""
+
+    forced_at: float | None = attrs.field(validator=_MAYBE_SECONDS)
+    """When somebody last asked for a refresh of these tokens, whatever their age."""
 
 
 def as_secret(value: object) -> Secret:
@@ -208,12 +378,12 @@ def _hidden(config: object) -> ConnectionConfig | None:
     return ConnectionConfig(config) if isinstance(config, Mapping) else None
 
 
-def _token_problem(token: object) -> Exception | None:
+def _token_problem(what: str, token: object) -> Exception | None:
     if not isinstance(token, str | Secret):
-        return TypeError(f"access_token must be a str or a Secret, not {type(token).__name__}")
+        return TypeError(f"{what} must be a str or a Secret, not {type(token).__name__}")
     text = as_secret(token).reveal()
     if not text or set(text) & set("\r\n\0"):
-        return ValueError("access_token must be one line of text, and not empty")
+        return ValueError(f"{what} must be one line of text, and not empty")
     return None
 
 

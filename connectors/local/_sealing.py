@@ -7,8 +7,9 @@ key is remembered in the transaction that first uses it, and forgotten by `resea
 
 import sqlite3
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -42,6 +43,24 @@ class Database:
             raise VaultDamagedError(
                 self.path, f"the {place.field} of {row} is damaged ({error}); restore a backup"
             ) from None
+
+
+@attrs.frozen
+class SealedTable:
+    """A table in which values are sealed."""
+
+    name: str
+    key: str
+    """The column of its primary key."""
+
+    columns: tuple[str, ...]
+    """What says where a value belongs."""
+
+    fields: tuple[str, ...]
+    """The columns whose values are sealed, unless they are NULL."""
+
+    place: Callable[[Mapping[str, Any], str], Place]
+    """From these columns of a row and a field to where its value belongs."""
 
 
 def check_keys(database: Database) -> None:

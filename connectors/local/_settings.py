@@ -1,10 +1,11 @@
 """Secrets of the vault itself, by name: made when they are first asked for, then kept."""
 
 import time
+from typing import Final
 
 from connectors.local._crypto import Place
 from connectors.local._schema import writing
-from connectors.local._sealing import Database, register_key
+from connectors.local._sealing import Database, SealedTable, register_key
 from transports import Secret
 
 
@@ -30,20 +31,18 @@ def keep_setting(database: Database, name: str, made: Secret) -> Secret:
     return made
 
 
-def reseal_settings(database: Database) -> None:
-    """Seal all settings with the first key; part of a transaction."""
-    rows = database.connection.execute("SELECT name, value_ct FROM settings").fetchall()
-    for name, sealed in rows:
-        value = _unsealed(database, name, sealed)
-        database.connection.execute(
-            "UPDATE settings SET value_ct = ? WHERE name = ?",
-            (database.ring.seal(value, _place(name)), name),
-        )
-
-
 def _unsealed(database: Database, name: str, sealed: object) -> Secret:
     return database.unseal(sealed, _place(name), f"setting {name}")
 
 
 def _place(name: str) -> Place:
     return Place(("setting", name), 1, "value_ct")
+
+
+TABLE: Final = SealedTable(
+    "settings",
+    key="name",
+    columns=("name",),
+    fields=("value_ct",),
+    place=lambda row, _: _place(row["name"]),
+)

@@ -33,7 +33,7 @@ async def _app_user_connection(request: RoutedRequest) -> Response:
 
 async def _handed_out(request: RoutedRequest, owner: Owner) -> Response:
     connection = await request.vault.get(owner)
-    if connection is None:
+    if connection is None or connection.state != "active":
         raise not_connected()
     return connection_answer(connection)
 

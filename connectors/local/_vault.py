@@ -7,16 +7,13 @@ number of vaults in any number of processes may share a file: each write is one 
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
-
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
+from typing import Final, Self
 
 from connectors.local._connections import (
     disconnect,
+    find_connection,
     get_connection,
     list_connections,
     put_connection,
@@ -32,14 +29,12 @@ from connectors.local._records import (
     as_secret,
     check_text,
 )
+from connectors.local._refreshing import Refreshes
 from connectors.local._rekeying import reseal
-from connectors.local._sealing import Database
 from connectors.local._session import Session
 from connectors.local._settings import find_setting, keep_setting
-from connectors.local._threads import certainly, finish
+from connectors.local._work import Work
 from transports import Secret
-
-_T = TypeVar("_T")
 
 _LONGEST_TIMEOUT: Final = 86_400
 
@@ -85,34 +80,61 @@ class Vault:
         if not 0 <= busy_timeout <= _LONGEST_TIMEOUT:
             raise ValueError(f"busy_timeout must be seconds of at most a day, not {busy_timeout!r}")
         self._path = default_vault() if path is None else _absolute(path)
-        self._session = Session(self._path, _ring(secret), busy_timeout)
-        self._limiter: RunVar[CapacityLimiter] = RunVar("connectors.local vault")
+        self._work = Work(Session(self._path, _ring(secret), busy_timeout))
+        self._refreshes = Refreshes(self._work)
 
     def __repr__(self) -> str:
-        return f"<Vault {str(self._path)!r}, {self._session.state}>"
+        return f"<Vault {str(self._path)!r}, {self._work.state}>"
 
     @property
     def path(self) -> Path:
         """The vault's file."""
         return self._path
 
-    async def put(self, owner: Owner, grant: Grant) -> StoredConnection:
+    @property
+    def refreshes(self) -> Refreshes:
+        """What is known of the refresh of each connection."""
+        return self._refreshes
+
+    async def put(
+        self, owner: Owner, grant: Grant, *, connection_id: str | None = None
+    ) -> StoredConnection:
         """Keep a grant as the owner's connection, in place of an earlier one.
 
         The connection keeps its id for good, also over `disconnect`; its generation grows by one.
+        A grant that the owner consented to and that has no configuration leaves the earlier one,
+        unless that went with `disconnect`.
+
+        Args:
+            owner: Whose account it is.
+            grant: What was allowed.
+            connection_id: The id for an owner who was never connected; by default a new one.
 
         Raises:
-            ValueError: The owner's account is for another type of integration.
+            ValueError: The owner's account is for another type of integration, or the id is that
+                of another owner's connection.
         """
+        if connection_id is not None:
+            check_text("connection_id", connection_id)
         if owner.kind == "app" and owner.name != grant.integration_type:
             raise ValueError(
                 f"the grant is for {grant.integration_type!r}, its owner for {owner.name!r}"
             )
-        return await self._run(lambda database: put_connection(database, owner, grant))
+        return await self._work.run(
+            lambda database: put_connection(database, owner, grant, connection_id)
+        )
 
     async def get(self, owner: Owner) -> StoredConnection | None:
-        """The owner's connection with its token; None when there is none or it is disconnected."""
-        return await self._run(lambda database: get_connection(database, owner))
+        """The owner's connection; None when there is none or it is disconnected.
+
+        In the state `refresh_failed` it has no token.
+        """
+        return await self._work.run(lambda database: get_connection(database, owner))
+
+    async def find(self, connection_id: str) -> StoredConnection | None:
+        """The connection with an id, as `get` gives it."""
+        check_text("connection_id", connection_id)
+        return await self._work.run(lambda database: find_connection(database, connection_id))
 
     async def list(self, app_id: str) -> tuple[ConnectionSummary, ...]:
         """All connections of an app, also those that are disconnected, without their secrets.
@@ -120,7 +142,7 @@ class Vault:
         They are sorted by kind, name and user. No key is used for it.
         """
         check_text("app_id", app_id)
-        return await self._run(lambda database: list_connections(database, app_id))
+        return await self._work.run(lambda database: list_connections(database, app_id))
 
     async def disconnect(self, owner: Owner) -> bool:
         """Erase the token, configuration, scopes and label of the owner's connection.
@@ -130,7 +152,7 @@ class Vault:
         Returns:
             False when the owner had no connection.
         """
-        return await self._run(lambda database: disconnect(database, owner))
+        return await self._work.run(lambda database: disconnect(database, owner))
 
     async def setting(self, name: str, make: Callable[[], Secret]) -> Secret:
         """A secret of the vault itself, made when it is first asked for.
@@ -142,20 +164,28 @@ class Vault:
             make: Makes one; it is called in this task, and its secret may end up unused.
         """
         check_text("name", name)
-        found = await self._run(lambda database: find_setting(database, name))
+        found = await self._work.run(lambda database: find_setting(database, name))
         if found is not None:
             return found
         made = as_secret(make())
         if not made:
             raise ValueError(f"the setting {name!r} must be a Secret, and not empty")
-        return await self._run(lambda database: keep_setting(database, name, made))
+        return await self._work.run(lambda database: keep_setting(database, name, made))
 
-    async def reseal(self) -> None:
+    async def reseal(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Seal everything with the first key, after which the others can be thrown away.
 
-        All or nothing: it is one transaction, which keeps other writers waiting.
+        It goes row by row, and keeps nobody waiting. When it ends early, some of the values need
+        the first key and some another one: the vault can be used with both, and this be called
+        again to do what is left.
+
+        Args:
+            progress: Is told after each row how many are done, and of how many.
+
+        Raises:
+            VaultBusyError: Another process goes on sealing with another key.
         """
-        await self._run(reseal)
+        await reseal(self._work, progress or _no_progress)
 
     async def aclose(self) -> None:
         """Close the file, after the work that is under way; it may be called again.
@@ -163,11 +193,11 @@ class Vault:
         A cancellation is raised when it is closed. In a forked child nothing is done, because the
         connection is the parent's.
         """
-        await certainly(self._session.close, self._turns())
+        await self._work.aclose()
 
     async def __aenter__(self) -> Self:
         try:
-            await self._run(lambda _: None)
+            await self._work.run(lambda _: None)
         except BaseException:
             await self.aclose()
             raise
@@ -181,17 +211,9 @@ class Vault:
     ) -> None:
         await self.aclose()
 
-    async def _run(self, work: Callable[[Database], _T]) -> _T:
-        return await finish(partial(self._session.run, work), self._turns())
 
-    def _turns(self) -> CapacityLimiter:
-        # Waiting for one's turn costs no thread. A limiter belongs to one event loop.
-        try:
-            return self._limiter.get()
-        except LookupError:
-            limiter = CapacityLimiter(1)
-            self._limiter.set(limiter)
-            return limiter
+def _no_progress(_done: int, _total: int) -> None:
+    """Nobody wants to know."""
 
 
 def _ring(key: Secret | None) -> KeyRing | None:

@@ -26,9 +26,20 @@ from connectors.local._errors import VaultError
 from connectors.local._keyfile import find_keys
 from connectors.local._places import key_file
 from connectors.local._records import Grant, Owner
+from connectors.local._sealing import Database
 from connectors.local._session import Session
 from connectors.local._vault import Vault
-from tests.local.vaults import OWNER
+from tests.local.steps import (
+    STEPS,
+    consented,
+    fail,
+    force,
+    postpone,
+    present,
+    reconnect,
+    renew,
+)
+from tests.local.vaults import OWNER, token
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -69,7 +80,7 @@ def die_writing(vault: str, times: str) -> None:
         found = session.run(lambda database: get_connection(database, OWNER))
         session.close()
         assert found is not None
-        assert found.access_token.reveal() in {str(acknowledged), str(acknowledged + 1)}
+        assert token(found) in {str(acknowledged), str(acknowledged + 1)}
         assert found.generation > generation
         generation = found.generation
     print("killed", times)
@@ -106,7 +117,7 @@ def fork(vault: str) -> None:
     if child:
         os.waitpid(child, 0)
         found = anyio.run(opened.get, OWNER)
-        print("parent", found is not None and found.access_token.reveal())
+        print("parent", found is not None and token(found))
         anyio.run(opened.aclose)
         return
     try:
@@ -115,7 +126,7 @@ def fork(vault: str) -> None:
         print(type(error).__name__, error)
     anyio.run(opened.aclose)
     found = anyio.run(unopened.get, OWNER)
-    print("child", found is not None and found.access_token.reveal(), flush=True)
+    print("child", found is not None and token(found), flush=True)
     anyio.run(unopened.aclose)
 
 
@@ -152,6 +163,91 @@ def full(vault: str, size: str) -> None:
         print(type(error).__name__, error)
 
 
+def contend(vault: str, name: str, children: str) -> None:
+    """Take one step from the same place in several processes, and print how many have taken it."""
+    step = {step.__name__: step for step in STEPS}[name]
+    anyio.run(connect, vault)
+    ready_reader, ready = os.pipe()
+    go, go_writer = os.pipe()
+
+    async def main() -> None:
+        async with Vault(vault, busy_timeout=60) as opened:
+            seen = await opened.get(OWNER)
+            assert seen is not None
+            os.write(ready, b".")
+            os.read(go, 1)
+            os._exit(bool(await step(opened, seen)))
+
+    pids = []
+    for _ in range(int(children)):
+        pids.append(os.fork())
+        if not pids[-1]:
+            os.close(go_writer)
+            anyio.run(main)
+    for _ in pids:
+        assert os.read(ready_reader, 1)
+    os.close(go_writer)
+    print(sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids))
+
+
+async def connect(vault: str) -> None:
+    async with Vault(vault) as opened:
+        await opened.put(OWNER, consented())
+
+
+def die_refreshing(folder: str) -> None:
+    """Take all steps again and again, each time killed one statement later, and look at the row."""
+    states: set[object] = set()
+    anyio.run(partial(take_steps, Path(folder) / "0.db", 0, states))
+    statement, lived = 0, False
+    while not lived:
+        statement += 1
+        path = Path(folder) / f"{statement}.db"
+        lived = in_child(partial(anyio.run, take_steps, path, statement, set())) == 0
+        found = anyio.run(seen_state, path)
+        assert found in states, (statement, found)
+    print(f"whole after each of {statement} statements, in {len(states)} states")
+
+
+async def take_steps(path: Path, last: int, states: set[object]) -> None:
+    async with Vault(path) as vault:
+        await vault.put(OWNER, consented())
+        states.add(await state_of(vault))
+        await vault._work.run(partial(kill_before, last=last))
+        for step in (present, postpone, force, renew, present, fail, reconnect):
+            seen = await vault.get(OWNER)
+            assert seen is not None
+            await step(vault, seen)
+            states.add(await state_of(vault))
+        await vault.disconnect(OWNER)
+        states.add(await state_of(vault))
+
+
+def kill_before(database: Database, last: int) -> None:
+    seen = 0
+
+    def count(_: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    database.connection.set_trace_callback(count)
+
+
+async def seen_state(path: Path) -> object:
+    async with Vault(path) as vault:
+        return await state_of(vault)
+
+
+async def state_of(vault: Vault) -> object:
+    (listed,) = await vault.list(OWNER.app_id)
+    found = await vault.get(OWNER)
+    secrets = found and (found.access_token, found.refresh_token, found.raw, found.presented)
+    marks = (listed.generation, listed.state, listed.reason, listed.failures, listed.last_error)
+    return (*marks, secrets, found and found.forced_at)
+
+
 def in_child(work: Callable[[], None]) -> int:
     child = os.fork()
     if not child:
@@ -186,7 +282,7 @@ def until_line(last: int, path: Path) -> None:
 def opens(path: Path) -> None:
     session = Session(path, None, 5)
     found = session.run(lambda database: get_connection(database, OWNER))
-    assert found is None or found.access_token.reveal() == "t"
+    assert found is None or token(found) == "t"
     session.run(lambda database: put_connection(database, OWNER, Grant("slack", "again")))
     session.close()
     # Only a draft that was never linked may be left, and nothing of the key.
@@ -194,7 +290,20 @@ def opens(path: Path) -> None:
     assert key.stat().st_nlink == path.stat().st_nlink == 1, "a second name is left"
 
 
-ROLES = {role.__name__: role for role in (keys, race, die_writing, fork, full, leave, die_creating)}
+ROLES = {
+    role.__name__: role
+    for role in (
+        keys,
+        race,
+        die_writing,
+        fork,
+        full,
+        leave,
+        die_creating,
+        contend,
+        die_refreshing,
+    )
+}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](*sys.argv[2:])

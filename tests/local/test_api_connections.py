@@ -86,6 +86,14 @@ async def test_what_was_disconnected_is_not_found(local: Local) -> None:
     assert (response.status, told(response)) == (404, NOT_CONNECTED)
 
 
+async def test_what_has_to_be_consented_to_again_is_not_found(local: Local) -> None:
+    connection = await local.vault.get(Owner.app(APP, "slack"))
+    assert connection is not None
+    await local.vault.refreshes.fail(connection, "invalid_grant", "invalid_grant")
+    response = await local.ask("GET", SLACK, local.service())
+    assert (response.status, told(response)) == (404, NOT_CONNECTED)
+
+
 async def test_every_app_has_connections_of_its_own(local: Local) -> None:
     await local.vault.put(Owner.app("app 2/é", "slack"), Grant("slack", "xoxb-planted-other"))
     response = await local.ask(

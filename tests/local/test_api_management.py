@@ -260,6 +260,9 @@ async def test_the_status_is_active_or_failed(local: Local) -> None:
     }.items():
         path = f"external-auth/status?{query}"
         assert await asked(local, "GET", path) == (200, {"status": status})
+    await local.vault.refreshes.fail(connection, "invalid_grant", "invalid_grant")
+    path = "external-auth/status?integration_type=slack"
+    assert await asked(local, "GET", path) == (200, {"status": "FAILED"})
 
 
 @pytest.mark.parametrize(

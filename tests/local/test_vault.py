@@ -26,6 +26,7 @@ from tests.local.vaults import (
     database,
     everything_in,
     grant,
+    token,
 )
 from tests.loops import REAL, on
 from transports import Secret
@@ -46,7 +47,7 @@ async def test_a_connection_comes_back_as_it_was_put(path: Path) -> None:
     async with Vault(path) as again:
         found = await again.get(OWNER)
     assert found == put
-    assert found.access_token.reveal() == TOKEN
+    assert token(found) == TOKEN
     assert found.connection_config == {"developer_token": CONFIG_VALUE}
     assert (found.owner, found.integration_type, found.state) == (OWNER, "slack", "active")
     assert (found.scopes, found.account_label) == (("chat:write", "a,b"), "Jo & Co")
@@ -93,7 +94,7 @@ async def test_each_owner_has_a_connection_of_their_own(path: Path) -> None:
         for owner in owners:
             found = await vault.get(owner)
             assert found is not None
-            assert found.access_token.reveal() == f"token of {owner}"
+            assert token(found) == f"token of {owner}"
         listed = await vault.list("app-1")
         assert await vault.get(Owner.app_user("app-1", "gmail", "jo")) is None
     assert [(summary.owner.kind, summary.owner.name, summary.owner.user) for summary in listed] == [
@@ -206,7 +207,7 @@ async def test_several_vaults_of_a_process_share_a_file(path: Path) -> None:
             await other.put(OWNER, grant("newer"))
         found = await one.get(OWNER)
     assert found is not None
-    assert (found.access_token.reveal(), found.generation) == ("newer", 2)
+    assert (token(found), found.generation) == ("newer", 2)
 
 
 async def test_a_vault_waits_for_another_writer_and_then_gives_up(path: Path) -> None:
@@ -293,7 +294,7 @@ async def test_a_vault_that_was_replaced_while_it_was_open_is_not_written_to(pat
     async with Vault(path) as new:
         found = await new.get(OWNER)
     assert found is not None
-    assert found.access_token.reveal() == "new"
+    assert token(found) == "new"
 
 
 async def test_after_resealing_only_the_first_key_is_needed(path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.local._records import Owner, StoredConnection
 from connectors.local._vault import Vault
-from tests.local.vaults import OWNER, answer, python
+from tests.local.vaults import OWNER, answer, python, token
 
 PROCESSES = 5
 WRITES = 20
@@ -36,7 +36,7 @@ def test_processes_that_make_a_vault_at_once_agree_and_lose_no_write(tmp_path: P
     for name in range(PROCESSES):
         own = anyio.run(read, path, Owner.app_user("app-1", "c", str(name)))
         assert own is not None
-        assert (own.generation, own.access_token.reveal()) == (WRITES, str(WRITES - 1))
+        assert (own.generation, token(own)) == (WRITES, str(WRITES - 1))
     assert sorted(file.name for file in path.parent.iterdir()) == ["vault.db", "vault.db.key"]
 
 
@@ -54,13 +54,13 @@ def test_a_process_that_is_killed_at_any_line_of_making_a_vault_leaves_none_or_a
     assert int(said.split()[4]) > 80
 
 
-@pytest.mark.parametrize("size", [10, 5_000, 50_000])
+@pytest.mark.parametrize("size", [10, 5_000, 150_000])
 def test_a_full_disk_is_told_and_spoils_nothing(tmp_path: Path, size: int) -> None:
     path = tmp_path / "vault.db"
     assert answer(python("full", path, size)).startswith(f"VaultStorageError {path}: ")
     found = anyio.run(read, path)
     # Only the largest has room for a connection.
-    assert (found is not None) == (size == 50_000)
+    assert (found is not None) == (size == 150_000)
 
 
 def test_a_forked_child_is_told_to_make_a_vault_of_its_own(tmp_path: Path) -> None:
@@ -69,3 +69,20 @@ def test_a_forked_child_is_told_to_make_a_vault_of_its_own(tmp_path: Path) -> No
     assert told.startswith("VaultUsageError")
     assert "opened before a fork" in told
     assert (child, parent) == ("child t", "parent t")
+
+
+@pytest.mark.parametrize("step", ["present", "renew", "postpone", "fail", "force"])
+def test_of_processes_that_take_the_same_step_from_the_same_place_one_takes_it(
+    tmp_path: Path, step: str
+) -> None:
+    for number in range(4):
+        assert answer(python("contend", tmp_path / f"{number}.db", step, 8)) == "1\n"
+
+
+def test_a_process_that_is_killed_before_any_statement_of_a_refresh_leaves_a_state_that_exists(
+    tmp_path: Path,
+) -> None:
+    said = answer(python("die_refreshing", tmp_path))
+    assert said.startswith("whole after each of")
+    assert int(said.split()[4]) > 60
+    assert said.endswith("in 9 states\n")

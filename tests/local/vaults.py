@@ -12,7 +12,7 @@ from pathlib import Path
 
 from structlog.tracebacks import ExceptionDictTransformer
 
-from connectors.local._records import Grant, Owner
+from connectors.local._records import Grant, Owner, StoredConnection
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "xoxb-planted-token-8d1c"
@@ -21,13 +21,20 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 OTHER_KEY = "_____________________________________________v8"[-43:]
 OWNER = Owner.app("app-1", "slack")
 
-DYING = frozenset({"die_creating", "die_writing", "full", "leave"})
+DYING = frozenset({"contend", "die_creating", "die_refreshing", "die_writing", "full", "leave"})
 """Roles of `tests.local.processes` that kill themselves or their children, or fill the disk."""
 
 
 def grant(token: str = TOKEN, **values: object) -> Grant:
     config = {"developer_token": CONFIG_VALUE}
     return Grant("slack", token, **{"connection_config": config, **values})  # type: ignore[arg-type]
+
+
+def token(connection: StoredConnection | None) -> str:
+    """The token of a connection that has one."""
+    assert connection is not None
+    assert connection.access_token is not None
+    return connection.access_token.reveal()
 
 
 def digest(path: Path) -> str:

@@ -1,0 +1,254 @@
+"""The steps of a refresh that touch its row, each durable when it returns.
+
+Every step is a compare-and-swap: it names the connection as it was when it was read, and does
+nothing once that has moved on. Of several processes that took the same step from there, one has
+taken it. The lock that keeps them from sending at once is not here.
+
+Connections with the same lock key share a chain of tokens: of the same client, in the same
+workspace of the provider. What happens to a token happens to all of them that have it.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Final, final
+
+from connectors.local import _rows
+from connectors.local._database import clear_log
+from connectors.local._generations import failed, renewed
+from connectors.local._oauth import Tokens
+from connectors.local._records import (
+    REASONS,
+    ConnectionSummary,
+    Presented,
+    Reason,
+    StoredConnection,
+    check_seconds,
+    check_text,
+)
+from connectors.local._rows import Row
+from connectors.local._schema import writing
+from connectors.local._sealing import Database, register_key
+from connectors.local._work import Work
+
+_POSTPONE: Final = """
+    UPDATE connections SET
+        failures = :failures, next_attempt_at = :next_attempt_at, last_error = :last_error,
+        strikes = :strikes, first_strike_at = :first_strike_at
+    WHERE id = :id
+"""
+
+
+@final
+class Refreshes:
+    """What a vault knows of the refresh of its connections; `vault.refreshes`.
+
+    Each method raises a `VaultError` when the file can't be used. On cancellation a step that has
+    begun is finished.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def present(self, connection: StoredConnection, presented: Presented) -> bool:
+        """Remember that the refresh token is about to be sent; before that it must not be.
+
+        Returns:
+            False when the connection is not any more as it was given: then nothing is to be sent.
+        """
+        return await self._work.run(partial(_present, connection=connection, presented=presented))
+
+    async def renew(self, connection: StoredConnection, tokens: Tokens) -> StoredConnection | None:
+        """Keep the tokens that came back, in all connections of the chain.
+
+        A refresh token, scopes or an end of the refresh token that did not come stay as they were.
+        What was captured is added to the configuration.
+
+        Returns:
+            The connection in its new generation; None when it has another one already, or was
+            disconnected: then nothing is changed.
+        """
+        return await self._work.run(partial(_renew, connection=connection, tokens=tokens))
+
+    async def postpone(
+        self,
+        connection: StoredConnection,
+        *,
+        marker: Presented | None,
+        failures: int,
+        next_attempt_at: float | None,
+        last_error: str,
+        strike_at: float | None = None,
+    ) -> bool:
+        """Remember that an attempt has failed, and when there may be another one.
+
+        Args:
+            connection: The connection, as it was before the attempt.
+            marker: What is known of the refresh token now; None when it is as good as never sent.
+            failures: How many attempts have failed in a row.
+            next_attempt_at: In Unix seconds.
+            last_error: What to tell; not secret.
+            strike_at: The time, if the provider has refused in a way that nobody knows.
+
+        Returns:
+            False when somebody else has taken a step from there; then nothing is changed.
+        """
+        check_text("last_error", last_error)
+        if next_attempt_at is not None:
+            check_seconds("next_attempt_at", next_attempt_at)
+        first = connection.first_strike_at
+        values = {
+            "id": connection.id,
+            "failures": failures,
+            "next_attempt_at": next_attempt_at,
+            "last_error": last_error,
+            "strikes": connection.strikes if strike_at is None else connection.strikes + 1,
+            "first_strike_at": strike_at if first is None else first,
+        }
+        return await self._work.run(
+            partial(_postpone, connection=connection, marker=marker, values=values)
+        )
+
+    async def fail(self, connection: StoredConnection, reason: Reason, last_error: str) -> bool:
+        """Erase the tokens for good: only the owner's consent brings new ones.
+
+        The configuration is kept for it. Connections that have the same token fail with it.
+
+        Returns:
+            False when the connection has another generation already; then nothing is changed.
+        """
+        check_text("last_error", last_error)
+        if reason not in REASONS:
+            raise ValueError(f"reason must be one of {', '.join(REASONS)}, not {reason!r}")
+        return await self._work.run(
+            partial(_fail, connection=connection, reason=reason, last_error=last_error)
+        )
+
+    async def force(self, connection: StoredConnection, at: float) -> bool:
+        """Remember that somebody wanted other tokens, whatever the age of these.
+
+        Returns:
+            False when somebody else was quicker; then nothing is changed.
+        """
+        check_seconds("at", at)
+        return await self._work.run(partial(_force, connection=connection, at=at))
+
+    async def due(self, before: float = math.inf) -> tuple[ConnectionSummary, ...]:
+        """The consented connections whose access or refresh token ends before a time."""
+        return await self._work.run(partial(_due, before=before))
+
+
+def _present(database: Database, connection: StoredConnection, presented: Presented) -> bool:
+    with writing(database.connection, database.path):
+        row = _unmoved(database, connection, "failures", "next_attempt_at")
+        earlier = None if connection.presented is None else connection.presented.attempt_id
+        if row is None or row["attempt_id"] != earlier:
+            return False
+        sharing = (sibling.id for sibling in _sharing(database, connection))
+        for connection_id in (connection.id, *sharing):
+            _rows.mark(database, presented, "id = :id", {"id": connection_id})
+    return True
+
+
+def _renew(
+    database: Database, connection: StoredConnection, tokens: Tokens
+) -> StoredConnection | None:
+    with writing(database.connection, database.path):
+        row = _unmoved(database, connection)
+        if row is None:
+            return None
+        register_key(database)
+        now = time.time()
+        result = renewed(_rows.opened(database, row), tokens, now)
+        siblings = [renewed(sibling, tokens, now) for sibling in _siblings(database, result)]
+        for changed in (result, *siblings):
+            _rows.write(database, changed)
+    return result
+
+
+def _postpone(
+    database: Database,
+    connection: StoredConnection,
+    marker: Presented | None,
+    values: Mapping[str, object],
+) -> bool:
+    with writing(database.connection, database.path):
+        row = _unmoved(database, connection, "failures", "next_attempt_at", "strikes")
+        if row is None:
+            return False
+        database.connection.execute(_POSTPONE, values)
+        _rows.mark(database, marker, "id = :id", {"id": row["id"]})
+        # The same attempt stands in the rows of all that have the token.
+        chain = {"lock_key": row["lock_key"], "attempt": row["attempt_id"]}
+        _rows.mark(database, marker, "lock_key = :lock_key AND attempt_id = :attempt", chain)
+    return True
+
+
+def _fail(
+    database: Database, connection: StoredConnection, reason: Reason, last_error: str
+) -> bool:
+    with writing(database.connection, database.path):
+        row = _unmoved(database, connection)
+        if row is None:
+            return False
+        register_key(database)
+        opened = _rows.opened(database, row)
+        for each in (opened, *list(_sharing(database, opened))):
+            _rows.write(database, failed(each, reason, last_error, time.time()))
+    clear_log(database.connection)
+    return True
+
+
+def _force(database: Database, connection: StoredConnection, at: float) -> bool:
+    with writing(database.connection, database.path):
+        row = _unmoved(database, connection, "forced_at")
+        if row is None:
+            return False
+        database.connection.execute(
+            "UPDATE connections SET forced_at = ? WHERE id = ?", (at, row["id"])
+        )
+    return True
+
+
+def _due(database: Database, before: float) -> tuple[ConnectionSummary, ...]:
+    where = (
+        "state = 'active' AND source = 'oauth'"
+        " AND (expires_at < :before OR refresh_expires_at < :before) ORDER BY id"
+    )
+    found = _rows.rows(database, where, {"before": before})
+    return tuple(_rows.summary(database, row) for row in found)
+
+
+def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> Row | None:
+    """The row of a connection, if it has tokens and is as it was read, in these fields too."""
+    row = _rows.identified(database, connection.id)
+    if row is None or row["state"] != "active":
+        return None
+    same = (row[field] == getattr(connection, field) for field in ("generation", *fields))
+    return row if all(same) else None
+
+
+def _siblings(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
+    """The other connections of the same chain."""
+    where = (
+        "lock_key = :lock_key AND id <> :id AND integration_type = :integration_type"
+        " AND state = 'active'"
+    )
+    values = {
+        "lock_key": connection.lock_key,
+        "id": connection.id,
+        "integration_type": connection.integration_type,
+    }
+    return (_rows.opened(database, row) for row in _rows.rows(database, where, values))
+
+
+def _sharing(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
+    """The siblings that have the very same token."""
+    token = _presentable(connection)
+    return (other for other in _siblings(database, connection) if _presentable(other) == token)
+
+
+def _presentable(connection: StoredConnection) -> object:
+    # Some types renew an access token by itself.
+    return connection.refresh_token or connection.access_token
