@@ -5,6 +5,8 @@ CPython that is supported and found on this machine, and on one if there is only
 cover is counted on the oldest of them.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -146,23 +148,51 @@ def build(session: nox.Session) -> None:
     session.run("connectors", "--help", silent=True)
 
 
+CONFORMANCE = ROOT / "tests" / "conformance"
+
+
+def install_locked(session: nox.Session, npm: str, folder: Path) -> Path:
+    """Have npm install what the lock names, and say where."""
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(CONFORMANCE / name, folder)
+    with session.chdir(folder):
+        session.run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", external=True)
+    return folder / "node_modules"
+
+
+def unpack_cli(session: nox.Session, npm: str, folder: Path) -> Path:
+    """Unpack the official CLI as npm has it, without what it depends on, and say where.
+
+    Its connectors need none of that, and a part of it is not on npm.
+    """
+    wanted = json.loads((CONFORMANCE / "cli.json").read_bytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with session.chdir(folder):
+        package = f"{wanted['name']}@{wanted['version']}"
+        session.run(npm, "pack", package, "--ignore-scripts", external=True, silent=True)
+    (archive,) = folder.glob("*.tgz")
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != wanted["integrity"]:
+        session.error(f"{package} is not what it was: its hash is sha512-{digest}")
+    shutil.unpack_archive(archive, folder)
+    return folder / "package"
+
+
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """The official JavaScript SDK, from npm, beside this client; needs Node.js and npm."""
+    """The official SDK and CLI and a certified provider, from npm; needs Node.js and npm."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         session.skip("there is no Node.js with npm on this machine")
     session.install("-e", ".[local]", *groups("test"))
-    tests = ROOT / "tests" / "conformance"
     packages = Path(session.create_tmp(), "npm").resolve()
     packages.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        if (tests / name).exists():
-            shutil.copy(tests / name, packages)
-    with session.chdir(packages):
-        session.run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", external=True)
-    modules = {"BASE44_CONFORMANCE_NODE_MODULES": str(packages / "node_modules")}
-    session.run("pytest", str(tests), *session.posargs, env=modules)
+    installed = {
+        "BASE44_CONFORMANCE_NODE_MODULES": str(install_locked(session, npm, packages)),
+        "BASE44_CONFORMANCE_CLI": str(unpack_cli(session, npm, packages / "cli")),
+    }
+    session.run("pytest", str(CONFORMANCE), *session.posargs, env=installed)
 
 
 PYTHONS = find_pythons()

@@ -23,7 +23,7 @@ STRANGER: Final = "bob"
 _START: Final = 30.0
 _COMMAND: Final = (sys.executable, "-m", "connectors")
 _LONGEST_LINE: Final = 4096
-_NEEDED: Final = {"BASE44_API_URL", "BASE44_APP_ID", "BASE44_SERVICE_TOKEN"}
+_NEEDED: Final = {"BASE44_API_KEY", "BASE44_API_URL", "BASE44_APP_ID", "BASE44_SERVICE_TOKEN"}
 
 
 @attrs.frozen
@@ -37,14 +37,18 @@ class Backend:
     stranger: str = attrs.field(repr=False)
     """The token of another user, `STRANGER`."""
 
+    api_key: str = attrs.field(repr=False)
+    """The key of the workspace."""
+
 
 @asynccontextmanager
-async def local_backend(folder: Path) -> AsyncIterator[Backend]:
+async def local_backend(folder: Path, *, empty: bool = False) -> AsyncIterator[Backend]:
     """Start it over a new vault; it has ended when this is left."""
     path = folder / "vault.db"
     dev = [*_COMMAND, "dev", "--port", "0", "--vault", str(path), "--app-id", APP]
     async with Vault(path) as vault:
-        await fill(vault)
+        if not empty:
+            await fill(vault)
         async with running(dev) as process:
             with anyio.fail_after(_START):
                 exported = await _exported(process)
@@ -54,7 +58,8 @@ async def local_backend(folder: Path) -> AsyncIterator[Backend]:
                 exported["BASE44_SERVICE_TOKEN"],
                 await _user_token(path, USER),
             )
-            yield Backend(vault, settings, await _user_token(path, STRANGER))
+            stranger = await _user_token(path, STRANGER)
+            yield Backend(vault, settings, stranger, exported["BASE44_API_KEY"])
 
 
 async def fill(vault: Vault) -> None:

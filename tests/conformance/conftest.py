@@ -1,21 +1,24 @@
-"""The official JavaScript SDK and this project's client, side by side.
+"""The official JavaScript SDK and CLI and a certified provider, against this project.
 
 `nox -s conformance` runs these tests. It copies `package.json`, the lock and `.npmrc` to a folder
-of its own, has npm install there exactly what the lock names, and says in the environment variable
-`BASE44_CONFORMANCE_NODE_MODULES` where that is. The same by hand:
+of its own, has npm install there exactly what the lock names, unpacks the CLI that `cli.json` names
+and says in two environment variables where both are. The same by hand:
 
     cp tests/conformance/{package.json,package-lock.json,.npmrc} FOLDER
-    (cd FOLDER && npm ci)
-    BASE44_CONFORMANCE_NODE_MODULES=FOLDER/node_modules pytest tests/conformance
+    (cd FOLDER && npm ci --ignore-scripts && npm pack base44@VERSION && tar xf base44-*.tgz)
+    export BASE44_CONFORMANCE_NODE_MODULES=FOLDER/node_modules
+    BASE44_CONFORMANCE_CLI=FOLDER/package pytest tests/conformance
 
-Without that variable there is nothing to compare with, so the tests are not collected. They run on
-asyncio with the real clock, over real sockets and processes; Node.js is started once a module.
+Without them there is nothing to compare with, so the tests are not collected. They run on asyncio
+with the real clock, over real sockets and processes; Node.js is started once a module.
 
-- `test_requests` compares what both send to a server that keeps it byte for byte.
+- `test_requests` compares what both SDKs send to a server that keeps it byte for byte.
 - `test_answers` compares what both make of every answer and error of the protocol.
 - `test_incoming_requests` compares clients that are made from an incoming request.
 - `test_local_backend` compares both against `connectors dev`, run as a process.
 - `test_differences` shows where the two differ on purpose.
+- `test_cli` has the official CLI work against `connectors dev`.
+- `test_oidc_provider` shows that the certified provider is as strict as the tests of OAuth need.
 """
 
 import os
@@ -23,16 +26,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.conformance.cli import CLI
 from tests.conformance.sdks import NODE_MODULES, Official, official_sdk
 from tests.conformance.stub import Stub, stub_server
 
-collect_ignore_glob = [] if NODE_MODULES in os.environ else ["test_*.py"]
+NEEDED = {NODE_MODULES, CLI}
+
+collect_ignore_glob = [] if NEEDED.issubset(os.environ) else ["test_*.py"]
 
 
 def pytest_report_header() -> str | None:
-    if NODE_MODULES in os.environ:
+    missing = sorted(NEEDED - os.environ.keys())
+    if not missing:
         return None
-    return f"conformance: not run without {NODE_MODULES}; `nox -s conformance` sets it"
+    return f"conformance: not run without {' and '.join(missing)}; `nox -s conformance` sets them"
 
 
 @pytest.fixture(scope="module")
