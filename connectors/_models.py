@@ -110,7 +110,7 @@ class ApiResponse:
     """The provider's answer in base64, when it is neither JSON nor text."""
 
     content_type: str | None = None
-    """The media type of `data_base64`."""
+    """The media type of the provider's answer, always there with `data_base64`."""
 
     headers: Mapping[str, str] = attrs.field(
         factory=dict, converter=_as_read_only, hash=False, repr=_names_only

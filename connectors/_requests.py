@@ -26,6 +26,9 @@ from transports import FieldValue, Headers, Request, Secret
 
 _REJECTED: Final = "Base44-Rejected-Token"
 
+# A provider's answer comes inside of another one, escaped or in base64, which makes it longer.
+_LARGEST_ENVELOPE: Final = 64 * 1024 * 1024
+
 
 @final
 class Requests:
@@ -72,7 +75,8 @@ class Requests:
         """A call that the service makes with a token that it keeps to itself."""
         segment = encode_segment(integration_type, "integration_type")
         body = encode_json(call, "The call")
-        return Request("POST", f"{self._base}/connectors/{segment}/call", self._as_service, body)
+        url = f"{self._base}/connectors/{segment}/call"
+        return Request("POST", url, self._as_service, body, max_body=_LARGEST_ENVELOPE)
 
     def connect_app_user(self, connector_id: str) -> Request:
         """Begin to connect the current user's own account."""

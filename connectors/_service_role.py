@@ -105,12 +105,16 @@ class ServiceRoleConnectors:
 
         Args:
             integration_type: For example `slack`.
-            path: The path of the provider's API.
+            path: The path of the provider's API, percent-encoded where it has to be and without a
+                query. The local backend takes it with or without the path that all of the API has
+                in common: `/chat.postMessage` and `/api/chat.postMessage` are the same for `slack`.
+                With a `host` it is the whole path.
             method: One of GET, POST, PUT, PATCH, DELETE and HEAD.
             host: One of the hosts that the connector declares; None is its default.
             query: Values of the query; a list comes as the same name several times.
             headers: Headers for the provider; those that the connector does not allow are dropped.
-            body: Anything made of JSON values.
+            body: Anything made of JSON values. The local backend sends a string as it is, an
+                object as a form if the headers say so, and everything else as JSON.
 
         Raises:
             ConnectorsError: The service refused or did not answer.

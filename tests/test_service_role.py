@@ -73,6 +73,14 @@ async def test_call_api_returns_the_envelope() -> None:
     )
 
 
+async def test_call_api_takes_the_largest_answer_that_a_provider_may_give() -> None:
+    data = {"a": "\0" * 3_000_000}
+    response = json_response({**DONE, "data": data})
+    assert len(response.body) > 16 * 1024 * 1024
+    answer = await client(lambda _: response).as_service_role.connectors.call_api("s", path="/")
+    assert answer.data == data
+
+
 async def test_call_api_fills_in_what_is_absent() -> None:
     bare = {"success": False, "phase": "timed_out"}
     answer = await client(answers(bare)).as_service_role.connectors.call_api("s", path="/")

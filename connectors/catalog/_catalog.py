@@ -74,5 +74,11 @@ _integration: Final = _reader(
         lock_on=tuple,
     ),
     revocation=_call,
-    api=_reader(Api, headers=MappingProxyType, probe=_reader(Probe, call=_call)),
+    api=_reader(
+        Api,
+        hosts=tuple,
+        probe=_reader(Probe, call=_call),
+        headers=MappingProxyType,
+        optional_headers=tuple,
+    ),
 )

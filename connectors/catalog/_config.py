@@ -168,4 +168,5 @@ def _origin_templates(integration: Integration) -> set[str]:
     ]
     urls = {integration.authorization.url, integration.introspection_url, api.base_url}
     urls |= {call.url for call in calls if call is not None}
+    urls |= {f"https://{host}" for host in api.hosts}
     return {origin_template(url) for url in urls if url is not None}

@@ -181,9 +181,13 @@ class Api:
     """The provider's API that the tokens are for."""
 
     base_url: str
+    hosts: tuple[str, ...] = ()
+    """More hosts that take the token, as templates."""
     probe: Probe
     headers: Mapping[str, str] = _EMPTY
     """What each call needs beside the token."""
+    optional_headers: tuple[str, ...] = ()
+    """What only this API knows and a caller may set, in the place of one of `headers` too."""
 
 
 @frozen(kw_only=True, repr=False)

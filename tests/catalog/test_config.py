@@ -155,6 +155,16 @@ def test_a_captured_origin_is_held_to_the_same_rules() -> None:
     assert "['instance_url'] is no public host: it is an IP address." in message
 
 
+def test_a_value_in_one_more_host_of_the_api_is_held_to_the_same_rules() -> None:
+    gitlab = integrations()["gitlab"]
+    elsewhere = evolve(gitlab, api=evolve(gitlab.api, base_url="https://a.example", hosts=("{x}",)))
+    (host,) = gitlab.connection_config
+    more = evolve(elsewhere, connection_config=(host, evolve(host, name="x", default=None)))
+    given = {"x": "127.0.0.1"}
+    message = refusal(lambda: check_config(more, given))
+    assert message == "gitlab: connection_config['x'] is no public host: it is an IP address."
+
+
 def test_an_origin_that_is_not_https_is_refused_whatever_the_pattern_says() -> None:
     salesforce = integrations()["salesforce"]
     message = refusal(lambda: check_config(loose(salesforce), {"instance_url": "http://a.com"}))

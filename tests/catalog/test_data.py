@@ -9,6 +9,8 @@ from typing import get_args
 import pytest
 
 from connectors.catalog import Call, Integration, IntegrationType, integrations, placeholders
+from connectors.catalog._hosts import origin_template
+from transports import Headers
 
 NAMES = [
     *("airtable", "bamboohr", "box", "calendly", "clickup", "contentful", "databricks", "discord"),
@@ -34,6 +36,11 @@ FLOW = {
     "token",
 }
 
+KEPT = {
+    *("authorization", "proxy-authorization", "cookie", "host", "content-length"),
+    *("connection", "transfer-encoding", "te", "trailer", "upgrade", "expect"),
+}
+
 RESEARCH = re.compile(r'"(evidence|sources|field_confidence|confidence_detail|confidence_\w+)"')
 
 every_type = pytest.mark.parametrize("integration", integrations().values(), ids=repr)
@@ -57,6 +64,7 @@ def calls(integration: Integration) -> list[Call]:
 def urls(integration: Integration) -> Iterator[str]:
     yield integration.authorization.url
     yield integration.api.base_url
+    yield from (f"https://{host}" for host in integration.api.hosts)
     yield from (call.url for call in calls(integration))
     if integration.introspection_url:
         yield integration.introspection_url
@@ -102,6 +110,23 @@ def test_an_entry_stands_under_its_own_name(integration: Integration) -> None:
 def test_every_address_is_https(integration: Integration) -> None:
     origin = re.compile(r"https://[a-z0-9.{}_-]+(/|$)|\{instance_url\}(/|$)")
     assert all(map(origin.match, urls(integration)))
+
+
+@every_type
+def test_no_host_of_an_api_is_declared_twice(integration: Integration) -> None:
+    api = integration.api
+    assert origin_template(api.base_url) not in {f"https://{host}" for host in api.hosts}
+    assert list(api.hosts) == sorted(set(api.hosts))
+
+
+@every_type
+def test_what_a_caller_may_set_is_no_credential_and_nothing_that_http_needs(
+    integration: Integration,
+) -> None:
+    given = integration.api.optional_headers
+    names = [name.lower() for name in Headers(dict.fromkeys(given, ""))]
+    assert sorted(set(names)) == names
+    assert not KEPT.intersection(names)
 
 
 @every_type
