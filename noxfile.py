@@ -195,6 +195,16 @@ def conformance(session: nox.Session) -> None:
     session.run("pytest", str(CONFORMANCE), *session.posargs, env=installed)
 
 
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The pages that a person sees, in a headless Chromium; needs one on the PATH."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        session.skip("there is no Chromium on this machine")
+    session.install("-e", ".[local]", *groups("test"))
+    session.run("pytest", "tests/browser", *session.posargs, env={"BASE44_BROWSER": chromium})
+
+
 PYTHONS = find_pythons()
 
 
