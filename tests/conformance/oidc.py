@@ -53,7 +53,7 @@ class Fault:
 
 
 @attrs.frozen(kw_only=True)
-class TokenCall:
+class Seen:
     """A call of the token endpoint as the provider saw it; digests are SHA-256, in hex."""
 
     arrived: float
@@ -102,13 +102,13 @@ class Granted:
 class Log:
     """Everything that has happened at the provider."""
 
-    calls: tuple[TokenCall, ...]
+    calls: tuple[Seen, ...]
     grants: tuple[Granted, ...]
     reuses: int
     """How often a used refresh token came; each time, all of its grant was revoked."""
 
     @property
-    def refreshes(self) -> tuple[TokenCall, ...]:
+    def refreshes(self) -> tuple[Seen, ...]:
         """The calls that renewed a token."""
         return tuple(
             call for call in self.calls if call.grant_type == "refresh_token" and not call.error
@@ -160,10 +160,9 @@ class OidcProvider:
         """Say what has happened so far."""
         async with self._http.get(f"{self.issuer}/__test__/log") as answer:
             told = await answer.json()
-        names = [field.name for field in attrs.fields(TokenCall)]
+        names = [field.name for field in attrs.fields(Seen)]
         calls = (
-            TokenCall(**{name: call[name] for name in names if name in call})
-            for call in told["calls"]
+            Seen(**{name: call[name] for name in names if name in call}) for call in told["calls"]
         )
         grants = (
             Granted(grant["id"], grant["client"], tuple(grant["chain"]), grant["alive"])
@@ -171,7 +170,7 @@ class OidcProvider:
         )
         return Log(tuple(calls), tuple(grants), told["reuses"])
 
-    async def in_flight(self, *, committed: bool) -> TokenCall:
+    async def in_flight(self, *, committed: bool) -> Seen:
         """Wait for a call that has no answer yet and that the provider has, or has not, executed.
 
         It takes a `Fault` with a delay for one to be seen.
