@@ -5,6 +5,9 @@ never replaces anything, so of several processes that build the same file exactl
 that is killed leaves nothing half made: at most a draft, `.<name>.<random>.new`, with no value in
 it that anything was sealed with.
 
+Windows has no mode bits that say who may read a file, and no way to sync a folder. There a file is
+as private as the folder that it is in, and those of a user's profile are.
+
 A vault's file is only ever looked at with `lstat`. To open and close it here would drop the locks
 that SQLite holds on it for another connection of this process (POSIX locks go with any close).
 """
@@ -24,6 +27,9 @@ from transports import Secret
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
+
+_POSIX: Final = os.name == "posix"
+"""Do mode bits say who may read a file, and can a folder be synced?"""
 
 
 def exists(path: Path) -> bool:
@@ -45,12 +51,13 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def publish(path: Path, build: Callable[[Path], None]) -> bool:
+def publish(path: Path, build: Callable[[Path], None], *, posix: bool = _POSIX) -> bool:
     """Build a file that only its owner can read, and put it in its place if that is free.
 
     Args:
         path: Its place, in a folder that is there.
         build: Fills the empty file that it is given, and closes it.
+        posix: What the platform can do.
 
     Returns:
         False when something was in its place already; that is left as it is.
@@ -59,11 +66,12 @@ def publish(path: Path, build: Callable[[Path], None]) -> bool:
     os.close(os.open(draft, _NEW | _flags(), 0o600))
     try:
         build(draft)
-        _sync(draft)
+        _sync(draft, os.O_RDWR)  # Windows syncs only what may be written.
         published = _linked(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path.parent)
+    if posix:
+        _sync(path.parent, os.O_RDONLY)
     return published
 
 
@@ -74,8 +82,12 @@ def read_private(path: Path, most: int) -> Secret:
         return Secret(file.read(most).decode("ascii", "replace"))
 
 
-def check_private(path: Path) -> os.stat_result:
+def check_private(path: Path, *, posix: bool = _POSIX) -> os.stat_result:
     """Say what is at a path, when it is a file that nobody but its owner can read or write.
+
+    Args:
+        path: The path.
+        posix: What the platform can do.
 
     Raises:
         VaultForeignError: It is a symbolic link, a folder or a device.
@@ -84,7 +96,7 @@ def check_private(path: Path) -> os.stat_result:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise VaultForeignError(path, "is not a regular file; give the path of the file itself")
-    if found.st_mode & _OTHERS:
+    if posix and found.st_mode & _OTHERS:
         raise VaultPermissionError(
             path, f"other users may read or write it; run: chmod 600 {shlex.quote(str(path))}"
         )
@@ -110,8 +122,8 @@ def _linked(draft: Path, path: Path) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync(path: Path, access: int) -> None:
+    descriptor = os.open(path, access)
     try:
         os.fsync(descriptor)
     finally:
@@ -119,5 +131,6 @@ def _sync(path: Path) -> None:
 
 
 def _flags() -> int:
-    # Windows has neither of them.
-    return getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    # Windows has neither of the first two, and nothing else has the last.
+    names = ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
+    return sum(getattr(os, name, 0) for name in names)

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,40 @@ def test_a_file_that_others_may_use_is_refused_with_the_command_to_run(
     path.chmod(bits)
     with pytest.raises(VaultPermissionError, match=rf"chmod 600 '{path}'"):
         read_private(path, 10)
+
+
+def test_where_there_are_no_modes_a_file_is_as_private_as_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    publish(path, write_hello)
+    path.chmod(0o666)
+    assert check_private(path, posix=False).st_size == 5
+    path.unlink()
+    path.symlink_to("elsewhere")
+    with pytest.raises(VaultForeignError):
+        check_private(path, posix=False)
+
+
+SYNCED = """
+import sys
+from pathlib import Path
+from connectors.local._files import publish
+
+opened = []
+sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event == "open" else None)
+path = Path(sys.argv[1])
+assert publish(path, lambda draft: None, posix=sys.argv[2] == "posix")
+print(str(path.parent) in opened, sum(name.endswith(".new") for name in opened))
+"""
+
+
+@pytest.mark.parametrize(("platform", "folder"), [("posix", True), ("other", False)])
+def test_a_folder_is_synced_where_that_can_be_and_a_file_always(
+    tmp_path: Path, platform: str, *, folder: bool
+) -> None:
+    command = [sys.executable, "-c", SYNCED, str(tmp_path / "file"), platform]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    # The file is opened to make it and to sync it.
+    assert ran.stdout.split() == [str(folder), "2"]
 
 
 def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
