@@ -3,7 +3,7 @@
 A file is built under a name of its own, in the same folder, and then linked to its place. A link
 never replaces anything, so of several processes that build the same file exactly one wins, and one
 that is killed leaves nothing half made: at most a draft, `.<name>.<random>.new`, with no value in
-it that anything was sealed with.
+it that anything was sealed with (see `connectors.local._drafts`).
 
 Windows has no mode bits that say who may read a file, and no way to sync a folder. There a file is
 as private as the folder that it is in, and those of a user's profile are.
@@ -13,15 +13,13 @@ that SQLite holds on it for another connection of this process (POSIX locks go w
 """
 
 import os
-import secrets
 import shlex
 import stat
 from collections.abc import Callable
-from contextlib import suppress
-from glob import escape
 from pathlib import Path
 from typing import Final
 
+from connectors.local._drafts import new_draft, remove_second_names
 from connectors.local._errors import VaultForeignError, VaultPermissionError
 from transports import Secret
 
@@ -62,7 +60,7 @@ def publish(path: Path, build: Callable[[Path], None], *, posix: bool = _POSIX) 
     Returns:
         False when something was in its place already; that is left as it is.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    draft = new_draft(path)
     os.close(os.open(draft, _NEW | _flags(), 0o600))
     try:
         build(draft)
@@ -101,17 +99,9 @@ def check_private(path: Path, *, posix: bool = _POSIX) -> os.stat_result:
             path, f"other users may read or write it; run: chmod 600 {shlex.quote(str(path))}"
         )
     if found.st_nlink > 1:
-        _remove_drafts(path)
+        # A process was killed between linking and unlinking.
+        remove_second_names(path)
     return found
-
-
-def _remove_drafts(path: Path) -> None:
-    # A process that was killed between linking and unlinking left a second name of the file. What
-    # is not the same file stays: another process may be building it.
-    for draft in path.parent.glob(f".{escape(path.name)}.*.new"):
-        with suppress(FileNotFoundError):
-            if draft.samefile(path):
-                draft.unlink()
 
 
 def _linked(draft: Path, path: Path) -> bool:

@@ -7,15 +7,18 @@ vault, or a whole one together with its key. So an empty file is no vault that w
 is what a failed copy leaves, and it is refused.
 """
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from connectors.local._crypto import KeyRing
 from connectors.local._database import connect
+from connectors.local._drafts import remove_forgotten
 from connectors.local._errors import VaultDamagedError
 from connectors.local._files import check_private, exists, make_folder, publish
 from connectors.local._keyfile import find_keys
+from connectors.local._places import key_file
 from connectors.local._schema import APPLICATION_ID, check_schema, migrate
 from connectors.local._sealing import Database, check_keys, register_key
 
@@ -43,6 +46,7 @@ def open_vault(path: Path, given: KeyRing | None, timeout: float) -> Database:
     except BaseException:
         connection.close()
         raise
+    _tidy(path)
     return Database(path, connection, ring)
 
 
@@ -51,6 +55,12 @@ def _create(path: Path, given: KeyRing | None) -> None:
     ring = find_keys(path, given, create=True)
     # Another process may be quicker: then its vault is the one, and it has the same key.
     publish(path, partial(_build, ring=ring))
+
+
+def _tidy(path: Path) -> None:
+    now = time.time()
+    for file in (path, key_file(path)):
+        remove_forgotten(file, now)
 
 
 def _build(draft: Path, ring: KeyRing) -> None:

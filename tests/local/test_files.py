@@ -51,24 +51,6 @@ def test_a_file_that_fails_to_be_built_is_not_published(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_second_name_that_a_killed_creator_left_is_removed(tmp_path: Path) -> None:
-    path = tmp_path / "a[b]*"
-    publish(path, write_hello)
-    second, other = tmp_path / ".a[b]*.0123.new", tmp_path / ".a[b]*.4567.new"
-    second.hardlink_to(path)
-    other.write_text("somebody is building it")
-    check_private(path)
-    assert sorted(tmp_path.iterdir()) == [other, path]
-
-
-def test_other_second_names_stay(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    publish(path, write_hello)
-    (tmp_path / "backup").hardlink_to(path)
-    check_private(path)
-    assert (tmp_path / "backup").exists()
-
-
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o620, 0o602, 0o610, 0o677])
 def test_a_file_that_others_may_use_is_refused_with_the_command_to_run(
     tmp_path: Path, bits: int
