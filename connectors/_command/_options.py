@@ -145,6 +145,9 @@ def _owner(app_id: str, integration_type: str, connector: str | None, user: str 
 
 
 def _vault(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path:
+    if path == Path():
+        # A folder was refused before, so it is no dot but nothing: a variable that is not set.
+        raise click.BadParameter("a path must not be empty.")
     return default_vault() if path is None else path.absolute()
 
 

@@ -4,6 +4,7 @@ Whatever comes from a vault or a server is text, never markup, and what it has o
 is shown instead of obeyed.
 """
 
+import errno
 import io
 import json
 import os
@@ -25,8 +26,21 @@ NOTHING: Final = "-"
 _STRIDE: Final = 100
 
 
+class _Closed(io.TextIOBase):
+    """A standard output that the command was started without."""
+
+    def write(self, _text: str, /) -> int:
+        """Fail as a write to any other output that can't be written to."""
+        raise OSError(errno.EBADF, "Standard output is closed")
+
+
 def write_whatever_comes() -> None:
-    """Let no character be an error: where the output can't have it, its escape is written."""
+    """Let no character be an error: where the output can't have it, its escape is written.
+
+    But let it be one that there is no output: then what was asked for is not there.
+    """
+    if sys.stdout is None:
+        sys.stdout = _Closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -136,13 +136,22 @@ def test_a_full_disk_is_told(vault: Path) -> None:
     assert (ran.returncode, ran.stderr) == (1, "Error: No space left on device\n")
 
 
-def test_a_closed_output_is_no_bug(vault: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("list", "--json"), ("get", "slack", "--reveal"), ("--help",)]
+)
+def test_without_an_output_what_was_asked_for_is_not_there(
+    vault: Path, arguments: tuple[str, ...]
+) -> None:
     ran = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "list"],
+        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *arguments],
         env=environment(vault),
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
-    assert "bug" not in ran.stderr
-    assert "Traceback" not in ran.stderr
+    assert (ran.returncode, ran.stderr) == (1, "Error: Standard output is closed\n")
+
+
+def test_without_an_output_and_without_errors_there_is_still_the_exit_code(vault: Path) -> None:
+    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *COMMAND, "list"]
+    assert subprocess.run(closed, env=environment(vault), check=False).returncode == 1

@@ -269,3 +269,16 @@ def test_without_both_the_vault_lies_in_the_users_data_folder(tmp_path: Path) ->
     assert ran.returncode == 0, ran.stderr
     (kept,) = tmp_path.rglob("vault.db")
     assert "base44-connectors" in kept.parts
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("get", "slack"), ("connect", "slack")])
+def test_an_empty_path_is_no_vault(vault: Path, arguments: tuple[str, ...]) -> None:
+    ran = here(vault, *arguments, "--vault", "", stdin=TOKEN)
+    assert (ran.code, ran.out) == (2, "")
+    assert "'--vault'" in ran.err
+    assert "a path must not be empty" in ran.err
+
+
+def test_a_variable_that_is_empty_counts_as_not_there(tmp_path: Path) -> None:
+    ran = command(Path(), "list", BASE44_VAULT="", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+    assert f"in {tmp_path / 'base44-connectors' / 'vault.db'}." in ran.stderr
