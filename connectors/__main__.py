@@ -1,26 +1,27 @@
 """The `connectors` command, as a script and as `python -m connectors`.
 
 What it needs beyond the package comes with the extra `local`. Without it the command says so in one
-line; so nothing of it is imported before that has been looked at.
+line; so nothing of it is imported before that has been looked at. And nothing at all is imported
+before Ctrl-C is listened for.
 """
 
 import sys
-from importlib.util import find_spec
-from typing import Final
-
-_NEEDED: Final = ("click", "cryptography", "platformdirs", "rich")
 
 
 def main() -> None:
     """Run the command and exit with its code."""
     try:
-        sys.exit(_run())
-    except KeyboardInterrupt:  # pragma: no cover - only before the command itself listens for it.
-        sys.exit(130)
+        code = _run()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 def _run() -> int:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    from importlib.util import find_spec  # noqa: PLC0415 - while Ctrl-C is listened for.
+
+    needed = ("click", "cryptography", "platformdirs", "rich")
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         sys.stderr.write(
             f"The connectors command needs {', '.join(missing)}: "

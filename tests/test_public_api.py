@@ -1,9 +1,11 @@
 """The public names, and what importing them costs."""
 
+import ast
 import importlib.metadata
 import inspect
 import subprocess
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -20,6 +22,7 @@ CURATED = [connectors, transports, connectors.catalog, connectors.local]
 
 @pytest.mark.parametrize("package", CURATED, ids=lambda package: package.__name__)
 def test_all_is_sorted_and_complete(package: ModuleType) -> None:
+    assert all(hasattr(package, name) for name in package.__all__)  # Some are imported by that.
     public = {
         name
         for name, value in vars(package).items()
@@ -52,7 +55,30 @@ def loaded_by(code: str) -> set[str]:
 
 def test_import_connectors_is_light() -> None:
     heavy = {"aiohttp", "structlog", "connectors.local", "cryptography", "click", "rich", "trio"}
-    assert loaded_by("import connectors, transports").isdisjoint(heavy)
+    assert loaded_by("import transports; from connectors import Client").isdisjoint(heavy)
+
+
+def test_import_connectors_alone_imports_next_to_nothing() -> None:
+    assert loaded_by("import connectors") - loaded_by("") == {"connectors", "connectors._version"}
+
+
+def test_a_name_is_what_a_type_checker_takes_it_for() -> None:
+    source = ast.parse(inspect.getsource(connectors))
+    declared = {
+        alias.name: getattr(import_module(node.module or ""), alias.name)
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and node.module != "importlib"
+        for alias in node.names
+    }
+    assert sorted(declared) == sorted(connectors.__all__)
+    for name, thing in declared.items():
+        assert getattr(connectors, name) is thing
+
+
+def test_what_is_not_there_is_told_as_by_every_module() -> None:
+    assert set(connectors.__all__) <= set(dir(connectors))
+    with pytest.raises(AttributeError, match="module 'connectors' has no attribute 'nothing'"):
+        connectors.nothing  # type: ignore[attr-defined]  # noqa: B018 - the access is the use.
 
 
 def test_import_of_the_catalogue_reads_no_file() -> None:
