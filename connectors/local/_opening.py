@@ -20,7 +20,7 @@ from connectors.local._files import check_private, exists, make_folder, publish
 from connectors.local._keyfile import find_keys
 from connectors.local._places import key_file
 from connectors.local._schema import APPLICATION_ID, check_schema, migrate
-from connectors.local._sealing import Database, check_keys, register_key
+from connectors.local._sealing import Database, check_keys, establish_key, register_key
 
 
 def open_vault(path: Path, given: KeyRing | None, timeout: float) -> Database:
@@ -43,11 +43,12 @@ def open_vault(path: Path, given: KeyRing | None, timeout: float) -> Database:
     connection = connect(path, mode="rw", timeout=timeout)
     try:
         migrate(connection)
+        database = establish_key(Database(path, connection, ring))
     except BaseException:
         connection.close()
         raise
     _tidy(path)
-    return Database(path, connection, ring)
+    return database
 
 
 def _create(path: Path, given: KeyRing | None) -> None:

@@ -2,7 +2,8 @@
 
 The vault remembers the id of every key that something in it is sealed with, and a constant sealed
 with that key. So an opening finds out whether it has all keys before it reads or writes a value. A
-key is remembered in the transaction that first uses it, and forgotten by `reseal`.
+key is remembered from the opening on that may seal with it, and forgotten by `reseal`. Whoever has
+the vault open and only the forgotten key seals nothing any more: nobody could open it.
 """
 
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any, Final
 import attrs
 
 from connectors.local._crypto import KeyRing, Place, SealError, UnknownKeyError
+from connectors.local._database import transaction
 from connectors.local._errors import VaultDamagedError, VaultKeyError
 from transports import Secret
 
@@ -27,6 +29,8 @@ class Database:
     path: Path
     connection: sqlite3.Connection
     ring: KeyRing
+    is_established: bool = False
+    """Was the key that seals here remembered when the vault was opened?"""
 
     def unseal(self, sealed: object, place: Place, row: str) -> Secret:
         """Open a sealed value of a row.
@@ -74,13 +78,45 @@ def check_keys(database: Database) -> None:
         database.unseal(sealed, _check_place(key_id), f"key {key_id}")
 
 
+def establish_key(database: Database) -> Database:
+    """Remember the key that seals here, before anything is sealed with it; part of an opening.
+
+    Raises:
+        VaultKeyError: The vault was given another key since its keys were looked at.
+    """
+    if not _is_known(database):
+        with transaction(database.connection):
+            check_keys(database)
+            register_key(database)
+    return attrs.evolve(database, is_established=True)
+
+
 def register_key(database: Database) -> None:
-    """Remember the key that seals here; part of every transaction that seals."""
+    """Make sure that the vault remembers the key that seals here; part of what seals.
+
+    Raises:
+        VaultKeyError: It has been forgotten since the vault was opened.
+    """
+    if _is_known(database):
+        return
+    if database.is_established:
+        raise VaultKeyError(
+            database.path,
+            "its key was changed while it was open, and this program has only the former one; give "
+            "it the new one",
+        )
     key_id = database.ring.ids[0]
     database.connection.execute(
-        "INSERT OR IGNORE INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)",
+        "INSERT INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)",
         (key_id, database.ring.seal(_CHECK, _check_place(key_id)), time.time()),
     )
+
+
+def _is_known(database: Database) -> bool:
+    found = database.connection.execute(
+        "SELECT 1 FROM sealing_keys WHERE id = ?", (database.ring.ids[0],)
+    )
+    return found.fetchone() is not None
 
 
 def _check_place(key_id: str) -> Place:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from connectors.local._crypto import KeyRing
 from connectors.local._database import translated
-from connectors.local._errors import VaultStorageError, VaultUsageError
+from connectors.local._errors import VaultKeyError, VaultStorageError, VaultUsageError
 from connectors.local._files import file_id
 from connectors.local._opening import open_vault
 from connectors.local._schema import check_schema
@@ -56,7 +56,14 @@ class Session:
         # Before the lock: a child must not wait for one that was held when it was forked.
         self._process = os.getpid()
         with self._lock, translated(self._path):
-            return work(self._ready())
+            try:
+                return work(self._ready())
+            except VaultKeyError:
+                if self._keys is not None:
+                    raise
+                # The key was changed while the vault was open: its file has the new one.
+                self._disconnect()
+                return work(self._ready())
 
     def close(self) -> None:
         """Close the connection; it may be called again, and in a forked child does nothing."""
@@ -64,9 +71,12 @@ class Session:
             return
         with self._lock, translated(self._path):
             self._closed = True
-            if self._database is not None:
-                self._database.connection.close()
-                self._database = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._database is not None:
+            self._database.connection.close()
+            self._database = None
 
     def _is_inherited(self) -> bool:
         return self._process not in {None, os.getpid()}
