@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias, final
 import attrs
 
 from connectors.local._answers import Refusal, unauthorized
-from connectors.local._records import check_text
+from connectors.local._fields import check_text
 from connectors.local._vault import Vault
 from transports import Headers, Secret
 

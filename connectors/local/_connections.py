@@ -8,9 +8,9 @@ from connectors.local import _rows
 from connectors.local._database import clear_log
 from connectors.local._generations import ended, granted
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
-from connectors.local._rows import Row
 from connectors.local._schema import writing
 from connectors.local._sealing import Database, register_key
+from connectors.local._tables import Row
 
 
 def put_connection(
@@ -39,13 +39,13 @@ def get_connection(database: Database, owner: Owner) -> StoredConnection | None:
 
 def find_connection(database: Database, connection_id: str) -> StoredConnection | None:
     """The connection with an id and its secrets; None when there is none or it is disconnected."""
-    return _there(database, _rows.identified(database, connection_id))
+    return _there(database, _rows.TABLE.row(database, connection_id))
 
 
 def list_connections(database: Database, app_id: str) -> tuple[ConnectionSummary, ...]:
     """All connections of an app, the disconnected ones too; opens no secret."""
     where = "app_id = :app_id ORDER BY kind, name, user"
-    found = _rows.rows(database, where, {"app_id": app_id})
+    found = _rows.TABLE.rows(database, where, {"app_id": app_id})
     return tuple(_rows.summary(database, row) for row in found)
 
 
@@ -67,7 +67,7 @@ def _there(database: Database, row: Row | None) -> StoredConnection | None:
 
 
 def _new_id(database: Database, wanted: str | None) -> str:
-    if wanted is not None and _rows.identified(database, wanted) is not None:
+    if wanted is not None and _rows.TABLE.row(database, wanted) is not None:
         raise ValueError(f"the connection {wanted} is another owner's")
     return wanted or uuid.uuid4().hex
 
@@ -78,4 +78,4 @@ def _config(database: Database, row: Row | None, grant: Grant) -> Mapping[str, s
     if not again or grant.source == "manual" or grant.connection_config is not None:
         return grant.connection_config
     assert row is not None
-    return _rows.config(_rows.unsealed(database, row, "config_ct"))
+    return _rows.opened_config(database, row)

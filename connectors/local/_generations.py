@@ -9,15 +9,9 @@ from typing import Any, Final
 
 import attrs
 
+from connectors.local._fields import ConnectionConfig
 from connectors.local._oauth import Tokens
-from connectors.local._records import (
-    ConnectionConfig,
-    ConnectionSummary,
-    Grant,
-    Owner,
-    Reason,
-    StoredConnection,
-)
+from connectors.local._records import ConnectionSummary, Grant, Owner, Reason, StoredConnection
 
 _NEVER_REFRESHED: Final[Mapping[str, Any]] = {
     "reason": None,

@@ -16,6 +16,7 @@ from typing import Final, final
 
 from connectors.local import _rows
 from connectors.local._database import clear_log
+from connectors.local._fields import check_seconds, check_text
 from connectors.local._generations import failed, renewed
 from connectors.local._oauth import Tokens
 from connectors.local._records import (
@@ -24,12 +25,10 @@ from connectors.local._records import (
     Presented,
     Reason,
     StoredConnection,
-    check_seconds,
-    check_text,
 )
-from connectors.local._rows import Row
 from connectors.local._schema import writing
 from connectors.local._sealing import Database, register_key
+from connectors.local._tables import Row
 from connectors.local._work import Work
 
 _POSTPONE: Final = """
@@ -161,7 +160,7 @@ def _renew(
         register_key(database)
         now = time.time()
         result = renewed(_rows.opened(database, row), tokens, now)
-        siblings = [renewed(sibling, tokens, now) for sibling in _siblings(database, result)]
+        siblings = [renewed(sibling, tokens, now) for sibling in _rows.siblings(database, result)]
         for changed in (result, *siblings):
             _rows.write(database, changed)
     return result
@@ -216,37 +215,23 @@ def _due(database: Database, before: float) -> tuple[ConnectionSummary, ...]:
         "state = 'active' AND source = 'oauth'"
         " AND (expires_at < :before OR refresh_expires_at < :before) ORDER BY id"
     )
-    found = _rows.rows(database, where, {"before": before})
+    found = _rows.TABLE.rows(database, where, {"before": before})
     return tuple(_rows.summary(database, row) for row in found)
 
 
 def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> Row | None:
     """The row of a connection, if it has tokens and is as it was read, in these fields too."""
-    row = _rows.identified(database, connection.id)
+    row = _rows.TABLE.row(database, connection.id)
     if row is None or row["state"] != "active":
         return None
     same = (row[field] == getattr(connection, field) for field in ("generation", *fields))
     return row if all(same) else None
 
 
-def _siblings(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
-    """The other connections of the same chain."""
-    where = (
-        "lock_key = :lock_key AND id <> :id AND integration_type = :integration_type"
-        " AND state = 'active'"
-    )
-    values = {
-        "lock_key": connection.lock_key,
-        "id": connection.id,
-        "integration_type": connection.integration_type,
-    }
-    return (_rows.opened(database, row) for row in _rows.rows(database, where, values))
-
-
 def _sharing(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
     """The siblings that have the very same token."""
     token = _presentable(connection)
-    return (other for other in _siblings(database, connection) if _presentable(other) == token)
+    return (other for other in _rows.siblings(database, connection) if _presentable(other) == token)
 
 
 def _presentable(connection: StoredConnection) -> object:

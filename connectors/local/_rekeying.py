@@ -11,14 +11,15 @@ from typing import Final
 
 import attrs
 
-from connectors.local import _rows, _settings
+from connectors.local import _consent_rows, _oauth_apps, _rows, _settings
 from connectors.local._database import clear_log
 from connectors.local._errors import VaultBusyError
 from connectors.local._schema import writing
-from connectors.local._sealing import Database, SealedTable, register_key
+from connectors.local._sealing import Database, register_key
+from connectors.local._tables import Table
 from connectors.local._work import Work
 
-_TABLES: Final = (_rows.TABLE, _settings.TABLE)
+_TABLES: Final = (_rows.TABLE, _settings.TABLE, _oauth_apps.TABLE, _consent_rows.TABLE)
 # What another process seals with an earlier key in the meantime is left for the next pass.
 _PASSES: Final = 5
 
@@ -27,7 +28,7 @@ _PASSES: Final = 5
 class _Left:
     """A row that needs an earlier key."""
 
-    table: SealedTable
+    table: Table
     key: str
 
 
@@ -40,7 +41,7 @@ async def reseal(work: Work, progress: Callable[[int, int], None]) -> None:
     for _ in range(_PASSES):
         left = await work.run(_left)
         for done, row in enumerate(left, 1):
-            await work.run(partial(_reseal, row=row))
+            await work.run(partial(_reseal, left=row))
             progress(done, len(left))
         if await work.run(_forget_keys):
             return
@@ -51,40 +52,21 @@ def _left(database: Database) -> tuple[_Left, ...]:
     return tuple(_Left(table, key) for table in _TABLES for key in _keys_of(database, table))
 
 
-def _keys_of(database: Database, table: SealedTable) -> list[str]:
+def _keys_of(database: Database, table: Table) -> list[str]:
     beginning = database.ring.beginning
-    other = " OR ".join(f"substr({field}, 1, :length) <> :beginning" for field in table.fields)
-    found = database.connection.execute(
-        f"SELECT {table.key} FROM {table.name} WHERE {other}",  # noqa: S608 - constants.
-        {"beginning": beginning, "length": len(beginning)},
-    )
-    return [key for (key,) in found]
+    other = " OR ".join(f"substr({field}, 1, :length) <> :beginning" for field in table.sealed)
+    values = {"beginning": beginning, "length": len(beginning)}
+    return [row[table.key] for row in table.rows(database, other, values)]
 
 
-def _reseal(database: Database, row: _Left) -> None:
-    table = row.table
-    columns = (*table.columns, *table.fields)
+def _reseal(database: Database, left: _Left) -> None:
+    table = left.table
     with writing(database.connection, database.path):
-        found = database.connection.execute(
-            f"SELECT {', '.join(columns)} FROM {table.name} WHERE {table.key} = ?",  # noqa: S608 - constants.
-            (row.key,),
-        ).fetchone()
-        if found is None:
-            return
-        register_key(database)
-        values = dict(zip(columns, found, strict=True))
-        for field in table.fields:
-            if values[field] is not None:
-                _reseal_value(database, row, field, values)
-
-
-def _reseal_value(database: Database, row: _Left, field: str, values: dict[str, object]) -> None:
-    place = row.table.place(values, field)
-    secret = database.unseal(values[field], place, f"row {row.key} of {row.table.name}")
-    database.connection.execute(
-        f"UPDATE {row.table.name} SET {field} = ? WHERE {row.table.key} = ?",  # noqa: S608 - constants.
-        (database.ring.seal(secret, place), row.key),
-    )
+        row = table.row(database, left.key)
+        if row is not None:
+            register_key(database)
+            secrets = {field: table.found(database, row, field) for field in table.sealed}
+            table.write(database, {name: row[name] for name in table.plain}, secrets)
 
 
 def _forget_keys(database: Database) -> bool:

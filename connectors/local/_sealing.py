@@ -8,9 +8,8 @@ the vault open and only the forgotten key seals nothing any more: nobody could o
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -47,24 +46,6 @@ class Database:
             raise VaultDamagedError(
                 self.path, f"the {place.field} of {row} is damaged ({error}); restore a backup"
             ) from None
-
-
-@attrs.frozen
-class SealedTable:
-    """A table in which values are sealed."""
-
-    name: str
-    key: str
-    """The column of its primary key."""
-
-    columns: tuple[str, ...]
-    """What says where a value belongs."""
-
-    fields: tuple[str, ...]
-    """The columns whose values are sealed, unless they are NULL."""
-
-    place: Callable[[Mapping[str, Any], str], Place]
-    """From these columns of a row and a field to where its value belongs."""
 
 
 def check_keys(database: Database) -> None:

@@ -5,16 +5,24 @@ from typing import Final
 
 from connectors.local._crypto import Place
 from connectors.local._schema import writing
-from connectors.local._sealing import Database, SealedTable, register_key
+from connectors.local._sealing import Database, register_key
+from connectors.local._tables import Table
 from transports import Secret
+
+TABLE: Final = Table(
+    "settings",
+    noun="setting",
+    key="name",
+    plain=("name", "created_at"),
+    sealed=("value_ct",),
+    place=lambda row, field: Place(("setting", row["name"]), 1, field),
+)
 
 
 def find_setting(database: Database, name: str) -> Secret | None:
     """The setting, if it has been kept."""
-    row = database.connection.execute(
-        "SELECT value_ct FROM settings WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else _unsealed(database, name, row[0])
+    row = TABLE.row(database, name)
+    return None if row is None else TABLE.unsealed(database, row, "value_ct")
 
 
 def keep_setting(database: Database, name: str, made: Secret) -> Secret:
@@ -24,25 +32,5 @@ def keep_setting(database: Database, name: str, made: Secret) -> Secret:
         if kept is not None:
             return kept
         register_key(database)
-        database.connection.execute(
-            "INSERT INTO settings (name, value_ct, created_at) VALUES (?, ?, ?)",
-            (name, database.ring.seal(made, _place(name)), time.time()),
-        )
+        TABLE.write(database, {"name": name, "created_at": time.time()}, {"value_ct": made})
     return made
-
-
-def _unsealed(database: Database, name: str, sealed: object) -> Secret:
-    return database.unseal(sealed, _place(name), f"setting {name}")
-
-
-def _place(name: str) -> Place:
-    return Place(("setting", name), 1, "value_ct")
-
-
-TABLE: Final = SealedTable(
-    "settings",
-    key="name",
-    columns=("name",),
-    fields=("value_ct",),
-    place=lambda row, _: _place(row["name"]),
-)

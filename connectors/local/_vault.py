@@ -18,17 +18,13 @@ from connectors.local._connections import (
     list_connections,
     put_connection,
 )
+from connectors.local._consent_rows import ConsentRows
 from connectors.local._crypto import KeyRing, key_ring
+from connectors.local._fields import as_secret, check_text
 from connectors.local._keyfile import FORM
+from connectors.local._oauth_apps import OAuthApps
 from connectors.local._places import default_vault
-from connectors.local._records import (
-    ConnectionSummary,
-    Grant,
-    Owner,
-    StoredConnection,
-    as_secret,
-    check_text,
-)
+from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
 from connectors.local._refreshing import Refreshes
 from connectors.local._rekeying import reseal
 from connectors.local._session import Session
@@ -82,6 +78,8 @@ class Vault:
         self._path = default_vault() if path is None else _absolute(path)
         self._work = Work(Session(self._path, _ring(secret), busy_timeout))
         self._refreshes = Refreshes(self._work)
+        self._apps = OAuthApps(self._work)
+        self._consents = ConsentRows(self._work)
 
     def __repr__(self) -> str:
         return f"<Vault {str(self._path)!r}, {self._work.state}>"
@@ -95,6 +93,16 @@ class Vault:
     def refreshes(self) -> Refreshes:
         """What is known of the refresh of each connection."""
         return self._refreshes
+
+    @property
+    def apps(self) -> OAuthApps:
+        """The apps that are registered at the providers."""
+        return self._apps
+
+    @property
+    def consents(self) -> ConsentRows:
+        """The consents that somebody was asked for."""
+        return self._consents
 
     async def put(
         self, owner: Owner, grant: Grant, *, connection_id: str | None = None

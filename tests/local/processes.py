@@ -24,8 +24,9 @@ from connectors.local._connections import get_connection, put_connection
 from connectors.local._crypto import new_key
 from connectors.local._errors import VaultError
 from connectors.local._keyfile import find_keys
+from connectors.local._oauth_records import Consent
 from connectors.local._places import key_file
-from connectors.local._records import Grant, Owner
+from connectors.local._records import Grant, Owner, StoredConnection
 from connectors.local._sealing import Database
 from connectors.local._session import Session
 from connectors.local._vault import Vault
@@ -40,9 +41,12 @@ from tests.local.steps import (
     renew,
 )
 from tests.local.vaults import OWNER, token
+from transports import Secret
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
+
+STATE = Secret("state")
 
 # The modules whose lines touch files while a vault is made.
 MAKERS = frozenset(module.__file__ for module in (_files, _keyfile, _opening, _schema))
@@ -165,7 +169,7 @@ def full(vault: str, size: str) -> None:
 
 def contend(vault: str, name: str, children: str) -> None:
     """Take one step from the same place in several processes, and print how many have taken it."""
-    step = {step.__name__: step for step in STEPS}[name]
+    step = {step.__name__: step for step in (*STEPS, take)}[name]
     anyio.run(connect, vault)
     ready_reader, ready = os.pipe()
     go, go_writer = os.pipe()
@@ -193,6 +197,13 @@ def contend(vault: str, name: str, children: str) -> None:
 async def connect(vault: str) -> None:
     async with Vault(vault) as opened:
         await opened.put(OWNER, consented())
+        await opened.consents.begin(
+            OWNER, "slack", state=STATE, verifier=STATE, redirect_uri="http://localhost", now=1.0
+        )
+
+
+async def take(vault: Vault, _: StoredConnection) -> object:
+    return isinstance(await vault.consents.take(STATE, 2.0), Consent)
 
 
 def die_refreshing(folder: str) -> None:

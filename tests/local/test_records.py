@@ -4,7 +4,8 @@ from typing import Any
 import attrs
 import pytest
 
-from connectors.local._records import ConnectionConfig, Grant, Owner, as_secret
+from connectors.local._fields import ConnectionConfig, as_secret
+from connectors.local._records import Grant, Owner
 from tests.local.vaults import CONFIG_VALUE, TOKEN, grant, printed_with_locals
 from transports import Secret
 

@@ -143,7 +143,7 @@ async def test_a_damaged_value_ends_it_and_both_keys_are_still_known(path: Path)
     with database(path) as other:
         other.execute("UPDATE settings SET value_ct = 'x'")
     async with Vault(path, key=BOTH) as vault:
-        with pytest.raises(VaultDamagedError, match="value_ct of row signing-key of settings"):
+        with pytest.raises(VaultDamagedError, match="value_ct of setting signing-key"):
             await vault.reseal()
     with pytest.raises(VaultKeyError):
         await Vault(path, key=OTHER_KEY).list("app-1")

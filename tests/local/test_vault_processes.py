@@ -71,7 +71,7 @@ def test_a_forked_child_is_told_to_make_a_vault_of_its_own(tmp_path: Path) -> No
     assert (child, parent) == ("child t", "parent t")
 
 
-@pytest.mark.parametrize("step", ["present", "renew", "postpone", "fail", "force"])
+@pytest.mark.parametrize("step", ["present", "renew", "postpone", "fail", "force", "take"])
 def test_of_processes_that_take_the_same_step_from_the_same_place_one_takes_it(
     tmp_path: Path, step: str
 ) -> None:
