@@ -1,0 +1,441 @@
+"""One refresh of one connection, so that it survives what breaks others.
+
+Under a lock that lives as long as its holder:
+
+1. Read the row again. Who was here before may have renewed it; then theirs is the token.
+2. A mark in the row says that this very refresh token was presented and no answer was kept. While
+   that exchange may still go on, nothing is sent. After that the token is presented once more, and
+   only when the access token is really needed: a provider with a leeway answers, and with a strict
+   one nothing is lost that the first exchange had not lost.
+3. Leave the mark, durably, before anything is sent.
+4. Ask, with a deadline over all.
+5. Keep what came back before anybody hears of it, or take note of the failure by its kind.
+
+From the mark on nothing is cancelled. A crash between any two steps leaves a row that step 2 knows
+what to do with. No transaction is open while the provider is asked.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal, TypeAlias, final
+from uuid import uuid4
+
+import anyio
+import attrs
+
+from connectors._events import emit
+from connectors.catalog import Integration
+from connectors.local._errors import VaultError
+from connectors.local._oauth import (
+    RefreshFailure,
+    Tokens,
+    refresh_request,
+    refresh_result,
+)
+from connectors.local._oauth_records import StoredOAuthApp
+from connectors.local._records import Presented, Reason, StoredConnection
+from connectors.local._refresh._errors import (
+    ClientMissingError,
+    ClientRejectedError,
+    ReconnectRequiredError,
+    RefreshPostponedError,
+)
+from connectors.local._refresh._locks import ProcessLock
+from connectors.local._refresh._policy import RefreshPolicy
+from connectors.local._vault import Vault
+from transports import Request, Response, Secret, Transport, TransportError
+
+Need: TypeAlias = Literal["soon", "now", "expired", "rejected"]
+"""Why a token is renewed: its margins, its end, or a service that has refused it."""
+
+_NEVER_ROTATING: Final = frozenset({"never", "n/a"})
+_REASONS: Final[Mapping[str, Reason]] = {"interaction_required": "consent_required"}
+_CLOCK_SET_BACK: Final = 60.0
+_TOLERATED_SKEW: Final = 60.0
+_AT_AN_END: Final = frozenset({"expired", "rejected"})
+# After one exchange without an answer a token is presented once more, and not a third time.
+_MOST_UNANSWERED: Final = 1
+# How often a token that has come is tried to be kept, and the pause before the second time.
+_SAVES: Final = 4
+_SAVE_PAUSE: Final = 0.1
+
+
+class TokensUnsavedError(Exception):
+    """Raised when tokens have come and nothing could keep them; they are good all the same."""
+
+    def __init__(self, connection: StoredConnection, tokens: Tokens) -> None:
+        super().__init__(connection.id)
+        self.connection = connection
+        """The row as it was when they were asked for."""
+        self.tokens = tokens
+        """What has come."""
+
+
+@final
+@attrs.frozen(eq=False)
+class Refresher:
+    """Refreshes the connections of a vault."""
+
+    vault: Vault
+    """Where they are."""
+
+    transport: Transport
+    """The way to the providers."""
+
+    policy: RefreshPolicy
+    """How patiently."""
+
+    clock: Callable[[], float]
+    """The wall clock, in Unix seconds."""
+
+    allow_local_hosts: bool
+    """As for `connectors.catalog.check_config`."""
+
+    async def refresh(
+        self, seen: StoredConnection, integration: Integration, need: Need
+    ) -> StoredConnection:
+        """Renew the token of a connection, or get the one that somebody else has renewed.
+
+        Args:
+            seen: The connection whose token has to be replaced.
+            integration: Its type.
+            need: Why.
+
+        Raises:
+            ClientMissingError, ClientRejectedError: The OAuth client can't be used.
+            ReconnectRequiredError: The provider has ended it, or it was disconnected meanwhile.
+            RefreshPostponedError: Not now.
+            TokensUnsavedError: There are tokens, and the disk does not take them.
+            VaultError: The vault can't be used.
+
+        Cancelled before it has marked the row, it has done nothing. After that it is not to be
+        cancelled, and takes at most the deadline of its policy.
+        """
+        async with ProcessLock(self.vault.path, seen.lock_key):
+            row = await self.found(seen)
+            if row.generation != seen.generation:
+                return row
+            exchange = _Exchange(self, row, integration, await self._app(row))
+            await exchange.check(need)
+            with anyio.CancelScope(shield=True):
+                renewed = await exchange.run()
+            return renewed  # noqa: RET504 - to a type checker a scope may end early.
+
+    async def save_again(self, unsaved: TokensUnsavedError) -> StoredConnection:
+        """Try once more to keep tokens that could not be kept.
+
+        Raises:
+            TokensUnsavedError: Nor can they now.
+        """
+        async with ProcessLock(self.vault.path, unsaved.connection.lock_key):
+            with anyio.CancelScope(shield=True):
+                kept = await self.keep(unsaved.connection, unsaved.tokens)
+            return kept  # noqa: RET504 - as above.
+
+    async def found(self, seen: StoredConnection) -> StoredConnection:
+        """The connection as it is now.
+
+        Raises:
+            ReconnectRequiredError: It has ended.
+        """
+        row = await self.vault.find(seen.id)
+        if row is None:
+            raise ReconnectRequiredError(seen.integration_type, "disconnected")
+        if row.state == "refresh_failed":
+            raise ReconnectRequiredError(row.integration_type, row.reason or "unknown")
+        return row
+
+    async def _app(self, row: StoredConnection) -> StoredOAuthApp:
+        app = await self.vault.apps.get(row.integration_type)
+        if app is None:
+            raise ClientMissingError(row.integration_type)
+        wait = 0.0 if app.retry_at is None else app.retry_at - self.clock()
+        if wait > 0:
+            raise ClientRejectedError(row.integration_type, wait)
+        return app
+
+    async def keep(self, row: StoredConnection, tokens: Tokens) -> StoredConnection:
+        """Keep tokens that have come.
+
+        Raises:
+            ReconnectRequiredError: It was disconnected meanwhile.
+            TokensUnsavedError: Nothing takes them.
+        """
+        return await self._renewed(row, tokens) or await self.found(row)
+
+    async def _renewed(self, row: StoredConnection, tokens: Tokens) -> StoredConnection | None:
+        for attempt in range(_SAVES):
+            if attempt:
+                await anyio.sleep(_SAVE_PAUSE * 2**attempt)
+            try:
+                return await self.vault.refreshes.renew(row, tokens)
+            except VaultError as error:
+                problem = error
+            except anyio.get_cancelled_exc_class():
+                # asyncio's own `Task.cancel` goes through the shield. What has been kept already
+                # is not kept twice.
+                await self.vault.refreshes.renew(row, tokens)
+                raise
+        _tell(row, "unsaved", problem=str(problem))
+        raise TokensUnsavedError(row, tokens) from problem
+
+
+@final
+@attrs.define(eq=False)
+class _Exchange:
+    """The steps of one refresh, from the second on."""
+
+    _refresher: Refresher
+    _row: StoredConnection
+    _integration: Integration
+    _app: StoredOAuthApp
+
+    @property
+    def _rotates(self) -> bool:
+        return self._integration.refresh.rotates not in _NEVER_ROTATING
+
+    @property
+    def _digest(self) -> str:
+        row = self._row
+        return digest(row.refresh_token or row.access_token)
+
+    @property
+    def _earlier(self) -> Presented | None:
+        """The mark of an exchange before this one with the same token."""
+        presented = self._row.presented
+        return presented if presented is not None and presented.digest == self._digest else None
+
+    async def check(self, need: Need) -> None:
+        """Step 2: may the token be presented now?"""
+        row, now = self._row, self._refresher.clock()
+        if row.next_attempt_at is not None and row.next_attempt_at > now:
+            raise self._postponed(row.next_attempt_at - now, row.last_error or "it has failed")
+        await self._check_earlier(need, now)
+        if need == "rejected":
+            await self._check_force(now)
+
+    async def _check_earlier(self, need: Need, now: float) -> None:
+        earlier = self._earlier
+        if not self._rotates or earlier is None or earlier.outcome != "unanswered":
+            return
+        over = earlier.at + self._refresher.policy.quarantine
+        # From the future: the clock was set back since, and nothing can be told from it.
+        going_on = now < over and earlier.at <= now + _CLOCK_SET_BACK
+        spent = earlier.count > _MOST_UNANSWERED
+        if spent and need in _AT_AN_END and not going_on:
+            await self._fail("refresh_outcome_lost", "no answer, twice")
+        # It may be the last use of this token, so it is kept for when it is needed.
+        if going_on or spent or need == "soon":
+            wait = over - now if going_on else self._refresher.policy.pause
+            raise self._postponed(wait, "the provider has not answered the last time")
+
+    async def _check_force(self, now: float) -> None:
+        refresher, row = self._refresher, self._row
+        forced = row.forced_at
+        again = 0.0 if forced is None else forced + refresher.policy.force_interval
+        if forced is not None and forced <= now < again:
+            raise self._postponed(again - now, "it was refused and renewed a moment ago")
+        await refresher.vault.refreshes.force(row, now)
+
+    async def run(self) -> StoredConnection:
+        """Steps 3 to 5."""
+        refresher, earlier = self._refresher, self._earlier
+        request = self._request()
+        mark = Presented(
+            digest=self._digest,
+            attempt_id=uuid4().hex,
+            at=refresher.clock(),
+            outcome="unanswered",
+            count=_count(earlier),
+        )
+        if not await refresher.vault.refreshes.present(self._row, mark):
+            return await refresher.found(self._row)
+        sent_at = refresher.clock()
+        answer = await self._send(request)
+        if isinstance(answer, Response):
+            self._compare_clocks(answer)
+        result = refresh_result(
+            self._integration,
+            answer,
+            sent_at=sent_at,
+            allow_local_hosts=refresher.allow_local_hosts,
+        )
+        if isinstance(result, Tokens):
+            return await self._succeed(result)
+        return await _SETTLE[result.kind](self, result, mark)
+
+    def _request(self) -> Request:
+        row = self._row
+        assert row.access_token is not None
+        try:
+            return refresh_request(
+                self._integration,
+                self._app.client,
+                access_token=row.access_token,
+                refresh_token=row.refresh_token,
+                config=row.connection_config or {},
+                allow_local_hosts=self._refresher.allow_local_hosts,
+            )
+        except ValueError as error:
+            _tell(row, "impossible", problem=str(error))
+            raise ReconnectRequiredError(row.integration_type, "config_refused") from None
+
+    async def _send(self, request: Request) -> Response | TransportError:
+        deadline = anyio.current_time() + self._refresher.policy.deadline
+        try:
+            return await self._refresher.transport.send(attrs.evolve(request, deadline=deadline))
+        except TransportError as error:
+            return error
+
+    def _compare_clocks(self, response: Response) -> None:
+        try:
+            theirs = parsedate_to_datetime(response.headers.get("date", ""))
+        except ValueError:
+            return
+        skew = theirs.timestamp() - self._refresher.clock()
+        if abs(skew) > _TOLERATED_SKEW:
+            emit(
+                "warning",
+                "connectors.local.clock_skew",
+                integration_type=self._row.integration_type,
+                seconds=round(skew),
+            )
+
+    async def _succeed(self, tokens: Tokens) -> StoredConnection:
+        row = await self._refresher.keep(self._row, tokens)
+        if self._app.failures:
+            await self._refresher.vault.apps.accept(self._app)
+        _tell(row, "renewed")
+        return row
+
+    async def not_executed(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
+        """5b and 5c: the token is as good as it was."""
+        raise await self._put_off(failure, self._earlier)
+
+    async def ambiguous(self, failure: RefreshFailure, mark: Presented) -> StoredConnection:
+        """5c: the exchange is over, and the provider may have rotated the token all the same."""
+        count = self._earlier.count if self._earlier else 1
+        least = self._refresher.policy.quarantine if failure.quarantine else 0.0
+        raise await self._put_off(
+            failure, attrs.evolve(mark, outcome="ambiguous", count=count), least=least
+        )
+
+    async def unanswered(self, failure: RefreshFailure, mark: Presented) -> StoredConnection:
+        """5d: sent, and nobody knows what became of it."""
+        raise await self._put_off(failure, mark)
+
+    async def refused(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
+        """5e: the provider has ended it."""
+        return await self._fail(self._reason(failure), failure.code)
+
+    def _reason(self, failure: RefreshFailure) -> Reason:
+        if self._rotates and self._earlier is not None:
+            return "refresh_outcome_lost"
+        ended = self._row.refresh_expires_at
+        if ended is not None and ended <= self._refresher.clock():
+            return "refresh_token_expired"
+        return _REASONS.get(failure.code or "", "invalid_grant")
+
+    async def client_rejected(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
+        """5f: the fault is the client's, so the connection keeps its state."""
+        refresher, row = self._refresher, self._row
+        pause, now = refresher.policy.client_pause(self._app.failures + 1), refresher.clock()
+        await refresher.vault.apps.reject(
+            self._app, problem=_problem(failure), at=now, retry_at=now + pause
+        )
+        await refresher.vault.refreshes.postpone(
+            row,
+            marker=self._earlier,
+            failures=row.failures,
+            next_attempt_at=None,
+            last_error=_problem(failure),
+        )
+        _tell(row, "client_rejected", problem=_problem(failure))
+        raise ClientRejectedError(row.integration_type, pause)
+
+    async def unknown(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
+        """A refusal in words that nobody knows: a broken gateway, or the end."""
+        row, now, policy = self._row, self._refresher.clock(), self._refresher.policy
+        first = now if row.first_strike_at is None else row.first_strike_at
+        if row.strikes + 1 >= policy.strikes and now - first >= policy.strike_period:
+            return await self._fail("unknown", failure.code)
+        raise await self._put_off(failure, self._earlier, strike_at=now)
+
+    async def _put_off(
+        self,
+        failure: RefreshFailure,
+        marker: Presented | None,
+        *,
+        least: float = 0.0,
+        strike_at: float | None = None,
+    ) -> RefreshPostponedError:
+        refresher, row = self._refresher, self._row
+        failures = row.failures + 1
+        delay = refresher.policy.delay(failures, failure.retry_after, random.random)
+        wait = max(delay, least)
+        await refresher.vault.refreshes.postpone(
+            row,
+            marker=marker,
+            failures=failures,
+            next_attempt_at=refresher.clock() + wait,
+            last_error=_problem(failure),
+            strike_at=strike_at,
+        )
+        _tell(row, "postponed", problem=_problem(failure), delay=round(wait, 3))
+        return self._postponed(wait, _problem(failure))
+
+    async def _fail(self, reason: Reason, code: str | None) -> StoredConnection:
+        refresher, row = self._refresher, self._row
+        if not await refresher.vault.refreshes.fail(row, reason, code or reason):
+            # Somebody has connected it again, and their token is none of our business.
+            return await refresher.found(row)
+        _tell(row, "failed", problem=reason)
+        raise ReconnectRequiredError(row.integration_type, reason)
+
+    def _postponed(self, seconds: float, problem: str) -> RefreshPostponedError:
+        return RefreshPostponedError(self._row.integration_type, seconds, problem)
+
+
+_SETTLE: Final = {
+    "not_sent": _Exchange.not_executed,
+    "busy": _Exchange.not_executed,
+    "ambiguous": _Exchange.ambiguous,
+    "unanswered": _Exchange.unanswered,
+    "refused": _Exchange.refused,
+    "client_rejected": _Exchange.client_rejected,
+    "unknown": _Exchange.unknown,
+}
+
+
+def digest(token: Secret | None) -> str:
+    """What is kept of a token that was presented."""
+    return hashlib.sha256(
+        (token or Secret("")).reveal().encode("utf-8", "surrogatepass")
+    ).hexdigest()
+
+
+def _count(earlier: Presented | None) -> int:
+    """How often the token has been met with silence, if it is again."""
+    if earlier is None:
+        return 1
+    return earlier.count + 1 if earlier.outcome == "unanswered" else earlier.count
+
+
+def _problem(failure: RefreshFailure) -> str:
+    status = "" if failure.status is None else f" (status {failure.status})"
+    return f"{failure.code or failure.kind}{status}"
+
+
+def _tell(row: StoredConnection, outcome: str, **facts: object) -> None:
+    level: Literal["info", "warning"] = "info" if outcome in {"renewed", "postponed"} else "warning"
+    emit(
+        level,
+        "connectors.local.refresh",
+        outcome=outcome,
+        connection_id=row.id,
+        integration_type=row.integration_type,
+        generation=row.generation,
+        **facts,
+    )
