@@ -122,7 +122,7 @@ class ConsentRows:
             owner=owner,
             integration_type=integration_type,
             redirect_uri=redirect_uri,
-            scopes=several(scopes),
+            scopes=several("scopes", scopes),
             outcome="pending",
             problem=None,
             created_at=now,

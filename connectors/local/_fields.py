@@ -89,14 +89,14 @@ MAYBE_SECONDS: Final = attrs.validators.optional(seconds)
 FLAG: Final = attrs.validators.instance_of(bool)
 
 
-def several(texts: Sequence[str]) -> tuple[str, ...]:
-    """Scopes as a tuple.
+def several(what: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Scopes or the like as a tuple.
 
     Raises:
         TypeError: They are a single `str`.
     """
     if isinstance(texts, str):
-        raise TypeError("scopes must be several str, not one")
+        raise TypeError(f"{what} must be several str, not one")
     return tuple(texts)
 
 

@@ -48,6 +48,7 @@ TABLE: Final = Table(
         "client_id",
         "redirect_uri",
         "scopes",
+        "connectors",
         "problem",
         "rejected_at",
         "retry_at",
@@ -132,6 +133,7 @@ def _configure(database: Database, app: OAuthApp) -> StoredOAuthApp:
             "client_id": app.client.client_id,
             "redirect_uri": app.redirect_uri,
             "scopes": json.dumps(app.scopes),
+            "connectors": json.dumps(app.connectors),
             "problem": None,
             "rejected_at": None,
             "retry_at": None,
@@ -187,4 +189,5 @@ def _summary(database: Database, row: Row) -> OAuthAppSummary:
 
 def _summarised(row: Row) -> dict[str, Any]:
     same = (field.name for field in attrs.fields(OAuthAppSummary))
-    return {**{name: row[name] for name in same}, "scopes": tuple(json.loads(row["scopes"]))}
+    lists = {name: tuple(json.loads(row[name])) for name in ("scopes", "connectors")}
+    return {**{name: row[name] for name in same}, **lists}

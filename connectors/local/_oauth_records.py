@@ -45,6 +45,9 @@ class OAuthApp:
     config: Mapping[str, str] | None
     """Values that all its connections begin with; sealed, as any of them may be a secret."""
 
+    connectors: tuple[str, ...] = attrs.field(validator=texts)
+    """The ids under which the app's users know the type, besides its own name."""
+
     def __init__(
         self,
         integration_type: str,
@@ -53,13 +56,21 @@ class OAuthApp:
         redirect_uri: str | None = None,
         scopes: Sequence[str] = (),
         config: Mapping[str, str] | None = None,
+        connectors: Sequence[str] = (),
     ) -> None:
         problem = config_problem(config)
         # From here on it can't be printed.
         config = hidden(config)
         if problem is not None:
             raise problem
-        self.__attrs_init__(integration_type, client, redirect_uri, several(scopes), config)
+        self.__attrs_init__(
+            integration_type,
+            client,
+            redirect_uri,
+            several("scopes", scopes),
+            config,
+            several("connectors", connectors),
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +88,9 @@ class OAuthAppSummary:
 
     scopes: tuple[str, ...] = attrs.field(validator=texts)
     """What is asked for when nobody says what."""
+
+    connectors: tuple[str, ...] = attrs.field(validator=texts)
+    """The ids under which the app's users know the type, besides its own name."""
 
     generation: int = attrs.field(validator=INTEGER)
     """Grows by one with each configuration, beginning with 1."""

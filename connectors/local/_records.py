@@ -169,7 +169,7 @@ class Grant:
             integration_type,
             access_token,
             connection_config,
-            several(scopes),
+            several("scopes", scopes),
             account_label,
             refresh_token,
             obtained_at,

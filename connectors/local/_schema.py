@@ -142,6 +142,7 @@ MIGRATIONS: Final[Migrations] = (
             client_id TEXT NOT NULL,
             redirect_uri TEXT,
             scopes TEXT NOT NULL,
+            connectors TEXT NOT NULL,
             secret_ct TEXT NOT NULL,
             config_ct TEXT NOT NULL,
             problem TEXT,

@@ -34,7 +34,12 @@ def path(tmp_path: Path) -> Path:
 
 def app(client_id: str = "client-1", secret: str | None = SECRET, **values: Any) -> OAuthApp:
     client = OAuthClient(client_id, None if secret is None else Secret(secret))
-    known = {"redirect_uri": "https://a.example/back", "scopes": ["read"], "config": CONFIG}
+    known = {
+        "redirect_uri": "https://a.example/back",
+        "scopes": ["read"],
+        "config": CONFIG,
+        "connectors": ["c-1", "c-2"],
+    }
     return OAuthApp("slack", client, **{**known, **values})
 
 
@@ -51,6 +56,7 @@ async def test_an_app_comes_back_as_it_was_configured(path: Path) -> None:
         ("read",),
         CONFIG,
     )
+    assert put.connectors == ("c-1", "c-2")
     assert (put.generation, put.problem, put.retry_at, put.failures) == (1, None, None, 0)
     for field in attrs.fields(type(listed)):
         assert getattr(listed, field.name) == getattr(put, field.name)
@@ -62,6 +68,7 @@ async def test_an_app_may_have_no_secret_no_address_and_no_values(path: Path) ->
         put = await vault.apps.configure(bare)
         assert await vault.apps.get("slack") == put
     assert (put.client.client_secret, put.redirect_uri, put.config) == (None, None, None)
+    assert (put.scopes, put.connectors) == ((), ())
 
 
 async def test_apps_are_listed_by_type_and_no_secret_is_opened(path: Path) -> None:
@@ -156,6 +163,7 @@ SWAPS: Final = {
     "another type": "UPDATE oauth_apps SET integration_type = 'gmail'",
     "an earlier generation": "UPDATE oauth_apps SET generation = generation + 1",
     "a damaged row": "UPDATE oauth_apps SET scopes = '[5]'",
+    "a damaged list": "UPDATE oauth_apps SET connectors = '[\"\"]'",
     "a value that is no client": "UPDATE oauth_apps SET scopes = 'no json'",
 }
 
@@ -214,6 +222,8 @@ async def test_an_apps_secrets_are_in_no_file_and_no_repr(path: Path) -> None:
         {"config": {"a": 5, "b": CONFIG_VALUE}},
         {"scopes": "read"},
         {"scopes": [""]},
+        {"connectors": "c-1"},
+        {"connectors": ["a\nb"]},
         {"redirect_uri": ""},
     ],
     ids=repr,
