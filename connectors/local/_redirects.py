@@ -1,0 +1,51 @@
+"""The addresses to which a provider sends people back: which may be used, and what listens there.
+
+What comes back has a code in it, so it travels encrypted or stays on this machine. A provider knows
+an address letter by letter, so the one of this machine is always the same: the port may be chosen,
+the path may not.
+"""
+
+import re
+from typing import Final
+
+from connectors.local._guard import in_url, is_loopback
+
+CALLBACK_PATH: Final = "/oauth/callback"
+"""Where a callback arrives, below the address of whoever listens."""
+
+DEFAULT_PORT: Final = 8044
+"""Where `connectors dev` listens, unless somebody says otherwise."""
+
+# An absolute URI without user information or fragment (RFC 6749, section 3.1.2), in ASCII.
+_URI: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[!-\"$->@-~]*)?(?P<query>\?[!-\"$-~]*)?",
+    re.ASCII,
+)
+
+
+def loopback_redirect(port: int, host: str = "localhost") -> str:
+    """The address for a port of this machine."""
+    return f"http://{in_url(host)}:{port}{CALLBACK_PATH}"
+
+
+def redirect_problem(uri: str) -> str | None:
+    """Say what keeps an address from being one to come back to, or None."""
+    parts = _URI.fullmatch(uri)
+    if parts is None or int(parts["port"] or 0) > 65535:  # noqa: PLR2004 - the last port.
+        return "it is not an absolute address such as https://example.com/oauth/callback"
+    if parts["scheme"] == "https":
+        return None
+    if not is_loopback(parts["host"]):
+        return "a code must not travel unencrypted: only an address of this machine may be http"
+    if parts["path"] != CALLBACK_PATH or parts["query"]:
+        return f"on this machine it is {CALLBACK_PATH} that is listened at, and nothing else"
+    return None
+
+
+def listening_port(uri: str) -> int | None:
+    """The port of this machine at which an address arrives, or None if it is one of elsewhere."""
+    parts = _URI.fullmatch(uri)
+    if parts is None or parts["scheme"] == "https":
+        return None
+    return int(parts["port"] or 80)

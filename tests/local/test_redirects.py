@@ -1,0 +1,60 @@
+"""Which addresses a provider may send people back to."""
+
+import pytest
+
+from connectors.local._redirects import listening_port, loopback_redirect, redirect_problem
+
+
+@pytest.mark.parametrize(
+    ("uri", "port"),
+    [
+        ("https://example.com/oauth/callback", None),
+        ("https://example.com", None),
+        ("https://example.com:8443/back?app=1", None),
+        ("https://localhost/anything", None),
+        ("https://[2001:db8::1]/back", None),
+        ("http://localhost:8044/oauth/callback", 8044),
+        ("http://127.0.0.1:1/oauth/callback", 1),
+        ("http://[::1]:65535/oauth/callback", 65535),
+        ("http://LOCALHOST/oauth/callback", 80),
+    ],
+)
+def test_an_address_is_https_or_the_callback_of_this_machine(uri: str, port: int | None) -> None:
+    assert redirect_problem(uri) is None
+    assert listening_port(uri) == port
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("", "not an absolute address"),
+        ("/oauth/callback", "not an absolute address"),
+        ("ftp://example.com", "not an absolute address"),
+        ("https://user@example.com/", "not an absolute address"),
+        ("https://example.com/#fragment", "not an absolute address"),
+        ("https://example.com/a b", "not an absolute address"),
+        ("https://example.com/\u00e4", "not an absolute address"),
+        ("https://example.com/a\n", "not an absolute address"),
+        ("https://example.com:99999/", "not an absolute address"),
+        ("https://exa_mple.com\\@evil.example/", "not an absolute address"),
+        ("http://example.com/oauth/callback", "must not travel unencrypted"),
+        ("http://10.0.0.1/oauth/callback", "must not travel unencrypted"),
+        ("http://localhost.evil.example/oauth/callback", "must not travel unencrypted"),
+        ("http://localhost:8044", "/oauth/callback that is listened at"),
+        ("http://localhost:8044/other", "/oauth/callback that is listened at"),
+        ("http://localhost:8044/oauth/callback?x=1", "/oauth/callback that is listened at"),
+    ],
+)
+def test_any_other_address_is_refused_with_the_reason(uri: str, problem: str) -> None:
+    assert problem in (redirect_problem(uri) or "")
+
+
+def test_what_is_no_address_arrives_nowhere() -> None:
+    assert listening_port("localhost:8044") is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_the_address_of_a_port_is_one_of_this_machine(host: str) -> None:
+    uri = loopback_redirect(8044, host)
+    assert redirect_problem(uri) is None
+    assert listening_port(uri) == 8044
