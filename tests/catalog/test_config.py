@@ -11,7 +11,13 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.catalog import ConfigField, Integration, check_config, integrations
+from connectors.catalog import (
+    ConfigField,
+    Integration,
+    check_config,
+    config_problem,
+    integrations,
+)
 
 FIELDS = [
     pytest.param(integration, field, id=f"{name}-{field.name}")
@@ -119,6 +125,38 @@ def test_a_hostile_value_is_refused(name: str, field: str, value: str) -> None:
     config = GOOD[name] | {field: value}
     message = refusal(lambda: check_config(integrations()[name], config))
     assert message.startswith(f"{name}: connection_config['{field}']")
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [(name, field, value) for name, (field, values) in HOSTILE.items() for value in values],
+)
+def test_a_part_of_a_config_is_checked_like_the_whole(name: str, field: str, value: str) -> None:
+    whole = refusal(lambda: check_config(integrations()[name], GOOD[name] | {field: value}))
+    assert config_problem(integrations()[name], {field: value}) == whole
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_of_a_part_of_a_config_nothing_has_to_be_there(name: str) -> None:
+    integration = integrations()[name]
+    assert config_problem(integration, {}) is None
+    assert [config_problem(integration, {n: v}) for n, v in GOOD[name].items() if v] == [
+        None for _ in GOOD[name]
+    ]
+
+
+def test_a_part_of_a_config_may_be_local_if_the_whole_may() -> None:
+    local = {"host": "127.0.0.1:8080"}
+    problem = config_problem(integrations()["gitlab"], local)
+    assert problem == "gitlab: connection_config['host'] is no public host: it has a port."
+    assert config_problem(integrations()["gitlab"], local, allow_local_hosts=True) is None
+
+
+def test_a_part_of_a_config_is_a_mapping_of_strings_too() -> None:
+    told: Mapping[str, str] = {"host": 1}  # type: ignore[dict-item]
+    problem = config_problem(integrations()["gitlab"], told)
+    assert problem == "gitlab: connection_config['host'] must be a string, not int."
+    assert "unknown name" in str(config_problem(integrations()["gitlab"], {"x": "y"}))
 
 
 def test_a_refused_value_is_not_repeated() -> None:

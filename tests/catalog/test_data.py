@@ -136,6 +136,38 @@ def test_every_placeholder_is_a_value_that_somebody_has(integration: Integration
 
 
 @every_type
+def test_a_value_of_a_connection_is_never_taken_for_one_of_the_flow(
+    integration: Integration,
+) -> None:
+    fields = {field.name for field in integration.connection_config}
+    assert FLOW.isdisjoint(fields | {capture.name for capture in integration.captures})
+
+
+@every_type
+def test_scopes_are_a_parameter_of_their_own(integration: Integration) -> None:
+    # Their separator stands as it is, so nothing else can stand beside them.
+    values = integration.authorization.parameters.values()
+    assert [value for value in values if "{scope}" in value and value != "{scope}"] == []
+    others = [*integration.authorization.parameters, integration.authorization.url]
+    assert "scope" not in all_placeholders(*others)
+
+
+@every_type
+def test_an_error_code_has_one_meaning(integration: Integration) -> None:
+    refresh = integration.refresh
+    codes = [*refresh.terminal_errors, *refresh.client_errors, *refresh.passing_errors]
+    assert len(codes) == len(set(codes))
+
+
+@every_type
+def test_the_codes_of_the_rfc_mean_the_same_everywhere(integration: Integration) -> None:
+    refresh = integration.refresh
+    assert "invalid_grant" in refresh.terminal_errors
+    assert {"invalid_client", "unauthorized_client"} <= set(refresh.client_errors)
+    assert {"server_error", "temporarily_unavailable"} <= set(refresh.passing_errors)
+
+
+@every_type
 def test_the_consent_can_start_before_the_provider_has_told_anything(
     integration: Integration,
 ) -> None:
@@ -239,4 +271,8 @@ def test_what_a_plain_client_gets_wrong_is_told_by_the_data() -> None:
     assert of["dropbox"].revocation is not None
     assert of["dropbox"].revocation.headers == {"Authorization": "Bearer {access_token}"}
     assert "interaction_required" in of["outlook"].refresh.terminal_errors
+    assert "190" in of["instagram"].refresh.terminal_errors
+    assert "bad_client_secret" in of["slack"].refresh.client_errors
+    assert "incorrect_client_credentials" in of["github"].refresh.client_errors
+    assert "internal_error" in of["slackbot"].refresh.passing_errors
     assert of["contentful"].confidence == "low"
