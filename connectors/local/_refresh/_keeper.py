@@ -1,8 +1,9 @@
 """What a caller gets: a token that is good now, or an error that says who has to do what.
 
 A token in its soft margin is handed out, and renewed behind the caller's back. In its hard margin
-the caller waits, but no longer than the token is good, and gets it all the same when no new one
-comes. An expired one is worth waiting for until the refresh must have ended.
+the caller waits, but only as long as something of the token is left, and gets it all the same when
+no new one comes. An expired one, and one that would end on its way to where it is used, is worth
+waiting for until the refresh must have ended.
 
 A refresh runs in a task of its own, once for all callers of this event loop, and no caller can
 cancel it: to break it off could cost the grant. Closing cancels what has not begun with the
@@ -42,6 +43,8 @@ from transports import Secret, Transport
 
 # Of what is left of a token, so that there is something left for its way to where it is used.
 _SHARE_OF_LIFE: Final = 0.5
+# Seconds that must be left then for the wait to be given up.
+_LEAST_LEFT: Final = 1.0
 
 
 def token_digest(token: Secret) -> str:
@@ -141,7 +144,11 @@ class TokenKeeper:
                 self._begin(row, integration, need)
             return row
         try:
-            return await self._renewed(row, integration, need)
+            renewed = await self._renewed(row, integration, need)
+            if self._left(renewed) <= 0:
+                # Whoever renewed it was suspended with the answer, or that was long on its way.
+                renewed = await self._renewed(renewed, integration, "expired")
+            return renewed  # noqa: TRY300 - what follows is about a renewal that failed.
         except ReconnectRequiredError:
             raise
         except ConnectionUnusableError:
@@ -196,8 +203,9 @@ class TokenKeeper:
         return RefreshPostponedError(row.integration_type, self._policy.pause, problem)
 
     def _patience(self, row: StoredConnection, need: Need) -> float:
-        if need == "now":
-            return max(0.0, min(self._policy.patience, self._left(row) * _SHARE_OF_LIFE))
+        spared = self._left(row) * _SHARE_OF_LIFE
+        if need == "now" and spared >= _LEAST_LEFT:
+            return min(self._policy.patience, spared)
         return self._policy.patience
 
     def _left(self, row: StoredConnection) -> float:

@@ -23,7 +23,6 @@ from tests.local.refresh.providers import (
     OWNER,
     REFRESH,
     World,
-    begun,
     loses,
     says,
     settled,
@@ -103,7 +102,7 @@ async def test_in_the_hard_margin_nobody_waits_longer_than_the_token_is_good(
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as it:
-        await it.connect(obtained_at=NOW - HOUR, expires_at=NOW + 0.2)
+        await it.connect(obtained_at=NOW - HOUR, expires_at=NOW + 2)
         never = anyio.Event()
 
         async def hang(request: Request) -> Response:
@@ -111,9 +110,58 @@ async def test_in_the_hard_margin_nobody_waits_longer_than_the_token_is_good(
             return it.provider.renew(request)
 
         it.provider.next = [hang]
-        with anyio.fail_after(5):
-            assert token(await it.get()) == ACCESS
+        began = anyio.current_time()
+        assert token(await it.get()) == ACCESS
+        assert anyio.current_time() - began < 2
         never.set()
+
+
+async def test_a_token_that_would_end_on_its_way_is_waited_for_as_if_it_had_ended(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect(obtained_at=NOW - HOUR, expires_at=NOW + 0.01)
+
+        async def slowly(request: Request) -> Response:
+            it.clock.now += 1
+            await anyio.sleep(0.1)
+            return it.provider.renew(request)
+
+        it.provider.next = [slowly]
+        assert token(await it.get()) != ACCESS
+
+
+async def test_a_new_token_that_has_ended_on_its_way_is_renewed_once_more(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+
+        def suspended(request: Request) -> Response:
+            answer = it.provider.renew(request)
+            it.clock.now += HOUR
+            return answer
+
+        it.provider.next = [suspended]
+        got = await it.get()
+        assert got.expires_at == it.clock.now + HOUR
+        assert token(got) == token(await it.row())
+        assert len(it.provider.presented) == 2
+
+
+async def test_a_provider_that_is_slower_than_its_tokens_live_is_not_asked_for_ever(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+
+        def slow(request: Request) -> Response:
+            it.clock.now += HOUR
+            return it.provider.renew(request)
+
+        it.provider.next = [slow, slow]
+        assert token(await it.get()) == token(await it.row())
+        assert len(it.provider.presented) == 2
 
 
 async def test_who_needs_a_token_that_takes_too_long_is_told_when_to_come_again(
@@ -358,7 +406,7 @@ async def test_closing_cancels_what_the_provider_has_not_heard_of(tmp_path: Path
                     await it.get()
 
             tasks.start_soon(call)
-            await begun(it)
+            await anyio.sleep(0.1)
             with anyio.fail_after(2):
                 await it.keeper.aclose()
         assert it.provider.presented == []
