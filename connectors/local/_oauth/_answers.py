@@ -6,14 +6,16 @@ can't be read counts as not said. What is wrong is returned: tokens lie about wh
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import attrs
 
 from connectors._errors import Json
+from connectors._redaction import Redactor
 from connectors.catalog import Call, Integration, Success, TokenCall, config_problem
-from connectors.local._oauth._errors import shown_code
+from connectors.local._oauth._errors import shown_code, shown_description
 from connectors.local._oauth._json_paths import at, lenient_json
 from connectors.local._oauth._lifetimes import end_of_access, end_of_refresh
 from connectors.local._oauth._values import is_sendable, only_names
@@ -65,8 +67,8 @@ class Refused:
     codes: tuple[str, ...] = ()
     """What may be its error code, the most likely first."""
 
-    description: Secret | None = None
-    """What the provider says of it, not fit to be shown yet."""
+    description: str | None = None
+    """What the provider says of it, made fit to be shown."""
 
     is_error: bool = True
     """Does it say itself that it is an error? A page of a proxy does not."""
@@ -83,6 +85,7 @@ def read_answer(
     sent_at: float,
     renewal: bool,
     allow_local_hosts: bool,
+    secrets: Iterable[Secret],
 ) -> Tokens | Refused:
     """Read the answer to a token call.
 
@@ -94,13 +97,14 @@ def read_answer(
         renewal: The tokens take the place of others. Then a captured value that is refused is left
             out, as the tokens must not be lost for it; otherwise the answer is refused.
         allow_local_hosts: As for `connectors.catalog.check_config`.
+        secrets: What was sent. An error code that is one of them is none.
     """
     text = _text(response)
     data = lenient_json(text.reveal())
     facts = at(data, step.answer.wrapped_in) or data
     token = _token(at(facts, step.answer.access_token))
     if response.status // 100 != _OK or token is None or not _succeeded(step.call.success, data):
-        return refusal(step.call, response)
+        return refusal(step.call, response, secrets)
     captured = dict(_told(integration, facts))
     problems = _problems(integration, captured, allow_local=allow_local_hosts)
     if problems and not renewal:
@@ -120,20 +124,21 @@ def read_answer(
         if renewal or refresh_token
         else None,
         scopes=_scopes(at(facts, step.answer.scope), integration.scopes.separator),
-        captured={name: captured[name] for name in captured.keys() - problems.keys()},
+        captured=MappingProxyType({n: captured[n] for n in captured if n not in problems}),
         raw=text,
     )
 
 
-def refusal(call: Call, response: Response) -> Refused:
+def refusal(call: Call, response: Response, secrets: Iterable[Secret] = ()) -> Refused:
     """What an answer without tokens says."""
+    redactor = Redactor(secrets)
     data = lenient_json(_text(response).reveal())
-    codes = tuple(filter(None, (shown_code(at(data, path)) for path in _CODES)))
-    texts = (at(data, path) for path in _DESCRIPTIONS)
+    codes = tuple(filter(None, (shown_code(at(data, path), redactor) for path in _CODES)))
+    texts = (shown_description(at(data, path), redactor) for path in _DESCRIPTIONS)
     return Refused(
         status=response.status,
         codes=codes,
-        description=next((Secret(text) for text in texts if isinstance(text, str)), None),
+        description=next(filter(None, texts), None),
         is_error=bool(codes) or _says_failure(call.success, data),
     )
 

@@ -51,6 +51,7 @@ def authorization_url(
         allow_local_hosts=allow_local_hosts,
         redirect_uri=Secret(redirect_uri),
         state=state,
+        code_verifier=verifier,
         code_challenge=Secret(code_challenge(verifier)),
     )
     del config
@@ -76,8 +77,10 @@ def _redirect_problem(redirect_uri: str) -> ValueError | None:
     )
 
 
-def _scopes_problem(integration: Integration, scopes: Sequence[str]) -> ValueError | None:
+def _scopes_problem(integration: Integration, scopes: Sequence[str]) -> Exception | None:
     name = integration.integration_type
+    if isinstance(scopes, str):
+        return TypeError(f"{name}: scopes are several strings, not one")
     if scopes and not _takes_scopes(integration):
         return ValueError(f"{name} takes no scopes: leave them out, its app's settings say it all")
     bad = next((scope for scope in scopes if not _SCOPE.fullmatch(scope)), None)

@@ -5,12 +5,14 @@ compare, before the rest is believed. The query holds a code, so what is wrong i
 reads it, and raised when the query is gone.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
+from connectors._redaction import Redactor
 from connectors.catalog import Integration, config_problem
 from connectors.local._oauth._errors import ConsentError, shown_code, shown_description
 from connectors.local._oauth._templates import filled_url
@@ -71,26 +73,49 @@ def _read(
     integration: Integration, query: str, config: Mapping[str, str], *, allow_local: bool
 ) -> Callback | ConsentError:
     found = _parsed(query)
-    paths = {c.name: c.path for c in integration.captures if c.source == "callback"}
-    twice = [name for name in (*_OF_OAUTH, *paths.values()) if len(found.get(name, [])) > 1]
-    if twice:
-        return _forged(f"it has {twice[0]!r} more than once")
+    known = config_values(integration, config, allow_local_hosts=allow_local)
+    if isinstance(known, Exception):
+        return ConsentError(str(known))
+    forged = next(_forgeries(integration, found, known), None)
+    if forged is not None:
+        return _bad(integration, forged)
     given = {name: values[0] for name, values in found.items()}
-    values = config_values(integration, config, allow_local_hosts=allow_local)
-    if isinstance(values, Exception):
-        return ConsentError(str(values))
-    if "iss" in given and not _is_issuer(integration, given["iss"], values):
-        return _forged("it comes from another provider than the one that was asked")
     if "error" in given:
-        return _denied(given)
-    needed = _needs_code(integration)
+        return _denied(integration, given)
+    return _granted(integration, given, known, allow_local=allow_local)
+
+
+def _forgeries(integration: Integration, found: _Query, known: Values) -> Iterator[str]:
+    for name in (*_OF_OAUTH, *_captures(integration).values()):
+        if len(found.get(name, [])) > 1:
+            yield f"has {name!r} more than once"
+    for issuer in found.get("iss", []):
+        if not _is_issuer(integration, issuer, known):
+            yield "comes from another provider than the one that was asked"
+
+
+def _granted(
+    integration: Integration, given: _Given, known: Values, *, allow_local: bool
+) -> Callback | ConsentError:
+    needed = any("{code}" in step.call.parameters.values() for step in integration.token)
     code = given.get("code") if needed else None
     if needed and (code is None or not is_sendable(code)):
-        return _forged("it has no code")
+        return _bad(integration, "has no code")
+    paths = _captures(integration)
     captured = {name: given[path].reveal() for name, path in paths.items() if given.get(path)}
     problem = config_problem(integration, captured, allow_local_hosts=allow_local)
-    missing = problem or _missing(integration, paths, {*values, *captured})
-    return _forged(missing) if missing else Callback(code, captured)
+    if problem is not None:
+        return _bad(integration, f"has a value that is refused: {problem}")
+    required = {field.name for field in integration.connection_config if field.required}
+    lacking = required & paths.keys() - known.keys() - captured.keys()
+    if lacking:
+        return _bad(integration, f"has no {paths[min(lacking)]!r}")
+    return Callback(code, MappingProxyType(captured))
+
+
+def _captures(integration: Integration) -> Mapping[str, str]:
+    """The names of the values that a callback tells, and of its parameters that have them."""
+    return {c.name: c.path for c in integration.captures if c.source == "callback"}
 
 
 def _parsed(query: str) -> _Query:
@@ -104,23 +129,20 @@ def _parsed(query: str) -> _Query:
     return found
 
 
-def _forged(problem: str) -> ConsentError:
-    return ConsentError(f"The address that the browser came back to is not good: {problem}")
-
-
-def _denied(given: _Given) -> ConsentError:
+def _bad(integration: Integration, problem: str) -> ConsentError:
     return ConsentError(
-        "The provider did not give its consent",
-        code=shown_code(given["error"].reveal()),
-        description=shown_description(
-            given["error_description"].reveal() if "error_description" in given else None,
-            [given.get("code"), given.get("state")],
-        ),
+        f"{integration.integration_type}: the address that the browser came back to {problem}"
     )
 
 
-def _needs_code(integration: Integration) -> bool:
-    return any("{code}" in step.call.parameters.values() for step in integration.token)
+def _denied(integration: Integration, given: _Given) -> ConsentError:
+    redactor = Redactor([given[name] for name in ("state", "code") if name in given])
+    told = given.get("error_description", Secret(""))
+    return ConsentError(
+        f"{integration.integration_type}: the consent was not given",
+        code=shown_code(given["error"].reveal(), redactor),
+        description=shown_description(told.reveal(), redactor),
+    )
 
 
 def _is_issuer(integration: Integration, issuer: Secret, values: Values) -> bool:
@@ -139,11 +161,3 @@ def _origin(url: Secret) -> tuple[str, str, int] | None:
     if port is None or parts.hostname is None or parts.username is not None:
         return None
     return parts.scheme, parts.hostname, port
-
-
-def _missing(
-    integration: Integration, paths: Mapping[str, str], known: Container[str]
-) -> str | None:
-    required = {field.name for field in integration.connection_config if field.required}
-    lacking = [paths[name] for name in paths if name in required and name not in known]
-    return f"it has no {lacking[0]!r}" if lacking else None

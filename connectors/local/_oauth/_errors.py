@@ -5,12 +5,10 @@ without anything that was sent to it.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from connectors._printable import printable
 from connectors._redaction import Redactor
-from transports import Secret
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LONGEST: Final = 200
@@ -66,15 +64,14 @@ class TokenError(OAuthError):
         self.client_rejected = client_rejected
 
 
-def shown_code(value: object) -> str | None:
-    """An error code as it came, if it looks like one."""
+def shown_code(value: object, redactor: Redactor) -> str | None:
+    """An error code as it came, if it looks like one and not like a secret."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if _CODE.fullmatch(text) else None
+    return text if _CODE.fullmatch(text) and redactor.text(text) == text else None
 
 
-def shown_description(value: object, secrets: Iterable[Secret | None]) -> str | None:
+def shown_description(value: object, redactor: Redactor) -> str | None:
     """The words of a provider without the secrets, on one line, and not too many of them."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_SEARCHED:
         return None
-    redactor = Redactor([secret for secret in secrets if secret is not None])
     return printable(redactor.text(value))[:_LONGEST]

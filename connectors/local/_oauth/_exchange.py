@@ -1,6 +1,7 @@
 """From the code of a callback to the tokens: one call, or as many as the type needs."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, final
 
 import attrs
@@ -8,7 +9,7 @@ import attrs
 from connectors.catalog import Integration
 from connectors.local._oauth._answers import Refused, Tokens, read_answer
 from connectors.local._oauth._client import OAuthClient
-from connectors.local._oauth._errors import TokenError, shown_description
+from connectors.local._oauth._errors import TokenError
 from connectors.local._oauth._templates import request_of
 from connectors.local._oauth._values import flow_values
 from connectors.local._oauth._verdicts import verdict
@@ -97,6 +98,7 @@ class CodeExchange:
             sent_at=sent_at,
             renewal=False,
             allow_local_hosts=self._allow_local_hosts,
+            secrets=[self._values[name] for name in _SECRETS if name in self._values],
         )
         if isinstance(outcome, Refused):
             raise self._error(outcome)
@@ -108,12 +110,11 @@ class CodeExchange:
     def _error(self, refused: Refused) -> TokenError:
         name = self._integration.integration_type
         kind, code = verdict(self._integration, self._steps[0].call, refused)
-        told = None if refused.description is None else refused.description.reveal()
         return TokenError(
             refused.problem or f"{name}: the provider gave no tokens (status {refused.status})",
             status=refused.status,
             code=code,
-            description=shown_description(told, map(self._values.get, _SECRETS)),
+            description=refused.description,
             client_rejected=kind == "client_rejected",
         )
 
@@ -124,5 +125,5 @@ def _added(before: Tokens, after: Tokens) -> Tokens:
         after,
         refresh_token=after.refresh_token or before.refresh_token,
         scopes=before.scopes if after.scopes is None else after.scopes,
-        captured={**before.captured, **after.captured},
+        captured=MappingProxyType({**before.captured, **after.captured}),
     )

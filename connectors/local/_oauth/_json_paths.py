@@ -1,7 +1,7 @@
 """JSON of a provider, taken as it is: what can't be read in it must not cost the rest.
 
-A rotated token is told once. So a `NaN` beside it, a number of a thousand digits or a name in
-another encoding than UTF-8 is read as nothing at all, and the token is kept.
+A rotated token is told once. So a `NaN` beside it or a number of a thousand digits is read as an
+empty text, which is nothing that anybody looks for and yet something, and the token is kept.
 """
 
 import re
@@ -13,10 +13,11 @@ from connectors._errors import Json
 
 _INDEX: Final = re.compile(r"[0-9]{1,4}")
 _MOST_DIGITS: Final = 30
+_UNREADABLE: Final = ""
 
 
 def lenient_json(text: str) -> Json:
-    """The value of a JSON text, with null for what is no number, and for what is no JSON."""
+    """The value of a JSON text, or null for what is none."""
     try:
         return cast("Json", _DECODER.decode(text))
     except (ValueError, RecursionError):
@@ -35,17 +36,17 @@ def at(value: Json, path: str | None) -> Json:
     return None if path is None else value
 
 
-def _float(digits: str) -> float | None:
+def _float(digits: str) -> float | str:
     number = float(digits)
-    return number if isfinite(number) else None
+    return number if isfinite(number) else _UNREADABLE
 
 
-def _int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= _MOST_DIGITS else None
+def _int(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else _UNREADABLE
 
 
-def _nothing(_: str) -> None:
-    return None
+def _no_number(_: str) -> str:
+    return _UNREADABLE
 
 
-_DECODER: Final = JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_nothing)
+_DECODER: Final = JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_no_number)

@@ -1,8 +1,8 @@
 """When tokens end, from what an answer says of it or else from what the catalogue knows.
 
 All ends are on this machine's clock and counted from when the request was sent. A statement that
-can't be read still says that there is an end: then the usual lifetime of the type is assumed. So
-does zero, which cannot be meant of a token that is just handed out.
+can't be read, or that can't be meant of a token that is just handed out, still says that there is
+an end: then the usual lifetime of the type is assumed.
 """
 
 import re
@@ -15,7 +15,9 @@ from connectors.catalog import Refresh, TokenAnswer
 from connectors.local._oauth._json_paths import at
 from transports import Headers
 
-# Nobody's token lives for a hundred years; what says so means something else.
+# No token lives for less than a second or more than a hundred years; what says so means something
+# else.
+_SHORTEST: Final = 1.0
 _LONGEST: Final = 100 * 365 * 24 * 3600.0
 _TOLERATED_SKEW: Final = 60.0
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -64,7 +66,7 @@ def _seconds(value: Json) -> float | None:
 
 
 def _plausible(seconds: float) -> float | None:
-    return seconds if 0 < seconds <= _LONGEST else None
+    return seconds if _SHORTEST <= seconds <= _LONGEST else None
 
 
 def _unix_time(value: Json) -> float:

@@ -101,8 +101,8 @@ def _form(parameters: _Parameters) -> Secret:
 
 
 def _json(parameters: _Parameters) -> Secret:
-    plain = {name: _plain(value) for name, value in parameters.items()}
-    return Secret(encode_json(plain, "The body of a token call").decode())
+    body = encode_json({n: _plain(v) for n, v in parameters.items()}, "The body of a token call")
+    return Secret(body.decode())
 
 
 _ENCODERS: Final[Mapping[str, Callable[[_Parameters], Secret]]] = {"form": _form, "json": _json}

@@ -23,5 +23,5 @@ def new_verifier() -> Secret:
 
 def code_challenge(verifier: Secret) -> str:
     """What a verifier is announced by: its SHA-256, method S256 (RFC 7636, section 4.2)."""
-    digest = sha256(verifier.reveal().encode()).digest()
+    digest = sha256(verifier.reveal().encode("utf-8", "surrogatepass")).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")

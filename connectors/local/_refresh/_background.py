@@ -30,11 +30,6 @@ class Background(Generic[V]):
         self._flights: dict[tuple[int, Hashable], Flight[V]] = {}
         self._closed = False
 
-    @property
-    def closed(self) -> bool:
-        """Has `aclose` been called?"""
-        return self._closed
-
     def find(self, key: Hashable) -> Flight[V] | None:
         """The work that is under way in this event loop for a key."""
         loop = current_loop()
@@ -73,5 +68,4 @@ class Background(Generic[V]):
                 await flight.done.wait()
 
     def _landed(self, flight: Flight[V]) -> None:
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
+        del self._flights[flight.key]

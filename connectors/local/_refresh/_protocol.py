@@ -18,6 +18,7 @@ what to do with. No transaction is open while the provider is asked.
 import hashlib
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal, TypeAlias, final
 from uuid import uuid4
@@ -176,7 +177,8 @@ class Refresher:
             except anyio.get_cancelled_exc_class():
                 # asyncio's own `Task.cancel` goes through the shield. What has been kept already
                 # is not kept twice.
-                await self.vault.refreshes.renew(row, tokens)
+                with suppress(VaultError):
+                    await self.vault.refreshes.renew(row, tokens)
                 raise
         _tell(row, "unsaved", problem=str(problem))
         raise TokensUnsavedError(row, tokens) from problem
@@ -251,7 +253,7 @@ class _Exchange:
             count=_count(earlier),
         )
         if not await refresher.vault.refreshes.present(self._row, mark):
-            return await refresher.found(self._row)
+            return await self._adopted()
         sent_at = refresher.clock()
         answer = await self._send(request)
         if isinstance(answer, Response):
@@ -265,6 +267,13 @@ class _Exchange:
         if isinstance(result, Tokens):
             return await self._succeed(result)
         return await _SETTLE[result.kind](self, result, mark)
+
+    async def _adopted(self) -> StoredConnection:
+        """What somebody has made of it who did not wait for the lock, as a new consent does."""
+        row = await self._refresher.found(self._row)
+        if row.generation == self._row.generation:
+            raise self._postponed(self._refresher.policy.pause, "another process is at it")
+        return row
 
     def _request(self) -> Request:
         row = self._row
@@ -389,8 +398,7 @@ class _Exchange:
     async def _fail(self, reason: Reason, code: str | None) -> StoredConnection:
         refresher, row = self._refresher, self._row
         if not await refresher.vault.refreshes.fail(row, reason, code or reason):
-            # Somebody has connected it again, and their token is none of our business.
-            return await refresher.found(row)
+            return await self._adopted()
         _tell(row, "failed", problem=reason)
         raise ReconnectRequiredError(row.integration_type, reason)
 

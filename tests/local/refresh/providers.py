@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import anyio
 import attrs
 
 from connectors.catalog import Integration, integrations
@@ -42,9 +43,18 @@ class Clock:
     """A wall clock that is set by hand."""
 
     now: float = NOW
+    _countdown: int = 0
+    _then: Callable[[], None] | None = None
 
     def __call__(self) -> float:
+        self._countdown -= 1
+        if self._then is not None and self._countdown == 0:
+            self._then()
         return self.now
+
+    def before_next(self, readings: int, then: Callable[[], None]) -> None:
+        """Do something when the clock has been read so many times."""
+        self._countdown, self._then = readings, then
 
 
 class Provider:
@@ -152,6 +162,13 @@ class World:
     def another(self) -> TokenKeeper:
         """A keeper as another process has it."""
         return TokenKeeper(self.vault, self.transport, catalog=self.catalog, clock=self.clock)
+
+
+async def begun(it: World) -> None:
+    """Wait until a caller waits for a refresh."""
+    row = await it.row()
+    while it.keeper._refreshes.find((row.id, True)) is None:  # noqa: ASYNC110 - none tells.
+        await anyio.sleep(0.01)
 
 
 async def settled(it: World) -> None:

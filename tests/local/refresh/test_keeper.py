@@ -23,6 +23,7 @@ from tests.local.refresh.providers import (
     OWNER,
     REFRESH,
     World,
+    begun,
     loses,
     says,
     settled,
@@ -406,7 +407,7 @@ async def test_closing_cancels_what_the_provider_has_not_heard_of(tmp_path: Path
                     await it.get()
 
             tasks.start_soon(call)
-            await anyio.sleep(0.1)
+            await begun(it)
             with anyio.fail_after(2):
                 await it.keeper.aclose()
         assert it.provider.presented == []

@@ -4,6 +4,9 @@ The provider ends a grant when a refresh token is used twice, as the strict ones
 is set by hand; the rest is real, because a vault works in threads.
 """
 
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,9 +15,8 @@ import anyio
 import attrs
 import pytest
 import structlog
-from anyio.abc import TaskGroup
 
-from connectors.local import Vault
+from connectors.local import Grant, Vault
 from connectors.local._oauth import OAuthClient
 from connectors.local._oauth_records import OAuthApp
 from connectors.local._refresh import (
@@ -24,6 +26,7 @@ from connectors.local._refresh import (
     RefreshPolicy,
     RefreshPostponedError,
 )
+from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._protocol import digest
 from tests.local.refresh.providers import (
     ACCESS,
@@ -33,6 +36,7 @@ from tests.local.refresh.providers import (
     Provider,
     Step,
     World,
+    begun,
     loses,
     says,
     settled,
@@ -477,7 +481,7 @@ async def test_a_wrong_client_is_no_fault_of_the_connection(tmp_path: Path) -> N
         it.clock.now += HOUR
         it.provider.next = [says(401, {"error": "invalid_client"})]
         for _ in range(2):
-            with pytest.raises(ClientRejectedError) as raised:
+            with pytest.raises(ClientRejectedError, match="id or its secret is wrong") as raised:
                 await it.get()
             assert 0 < raised.value.retry_after <= 60
         row = await it.row()
@@ -489,7 +493,17 @@ async def test_a_wrong_client_is_no_fault_of_the_connection(tmp_path: Path) -> N
         with pytest.raises(ClientRejectedError) as raised:
             await it.get()
         assert raised.value.retry_after == 120
-        # Somebody has put in the right one.
+        # It was only a mood.
+        it.clock.now += 120
+        await it.get()
+        app = await it.vault.apps.get(TYPE)
+        assert app is not None
+        assert (app.failures, app.problem) == (0, None)
+        # And now it is wrong, until somebody puts in the right one.
+        it.clock.now += HOUR
+        it.provider.next = [says(401, {"error": "invalid_client"})]
+        with pytest.raises(ClientRejectedError):
+            await it.get()
         await it.vault.apps.configure(OAuthApp(TYPE, OAuthClient("client-2", Secret("right"))))
         await it.get()
 
@@ -500,7 +514,7 @@ async def test_without_a_client_nothing_can_be_renewed(tmp_path: Path) -> None:
         await it.vault.apps.remove(TYPE)
         assert token(await it.get()) == ACCESS
         it.clock.now += HOUR
-        with pytest.raises(ClientMissingError):
+        with pytest.raises(ClientMissingError, match=f"no OAuth client for {TYPE}"):
             await it.get()
 
 
@@ -539,6 +553,67 @@ async def test_two_refusals_in_unknown_words_a_day_apart_end_nothing(tmp_path: P
 # Meanwhile somebody else has done something to the connection.
 
 
+@pytest.mark.parametrize("ended", ["disconnected", "invalid_grant"])
+async def test_a_connection_that_ended_while_somebody_waited_has_ended_for_them_too(
+    tmp_path: Path, ended: str
+) -> None:
+    async with world(tmp_path) as it:
+        row = await it.connect()
+        it.clock.now += HOUR
+
+        async def call() -> None:
+            with pytest.raises(ReconnectRequiredError) as raised:
+                await it.get()
+            assert raised.value.reason == ended
+            assert ended in str(raised.value)
+
+        async with (
+            anyio.create_task_group() as tasks,
+            ProcessLock(it.vault.path, row.lock_key),
+        ):
+            tasks.start_soon(call)
+            await begun(it)
+            if ended == "disconnected":
+                await it.vault.disconnect(OWNER)
+            else:
+                await it.vault.refreshes.fail(row, "invalid_grant", "of the test")
+        assert it.provider.presented == []
+
+
+@pytest.mark.parametrize("what", ["reconnected", "postponed"])
+async def test_nothing_is_sent_when_the_row_has_moved_since_it_was_read(
+    tmp_path: Path, what: str
+) -> None:
+    async with world(tmp_path) as it:
+        row = await it.connect()
+        it.clock.now += HOUR
+
+        async def move() -> None:
+            async with Vault(it.vault.path) as another:
+                if what == "reconnected":
+                    new = Grant(TYPE, "new", refresh_token="new-refresh", source="oauth")
+                    await another.put(OWNER, new)
+                else:
+                    await another.refreshes.postpone(
+                        row, marker=None, failures=7, next_attempt_at=None, last_error="x"
+                    )
+
+        # Just before the mark is left the clock is read.
+        it.clock.before_next(4, lambda: in_another_thread(move))
+        if what == "reconnected":
+            assert token(await it.get()) == "new"
+        else:
+            with pytest.raises(RefreshPostponedError, match="another process"):
+                await it.get()
+        assert it.provider.presented == []
+
+
+def in_another_thread(work: Callable[[], Coroutine[object, object, None]]) -> None:
+    thread = threading.Thread(target=anyio.run, args=(work,))
+    thread.start()
+    thread.join()
+
+
 @pytest.mark.parametrize("answer", ["tokens", "invalid_grant"])
 async def test_a_connection_that_was_made_again_meanwhile_stays_as_it_is(
     tmp_path: Path, answer: str
@@ -567,46 +642,68 @@ async def test_a_connection_that_was_made_again_meanwhile_stays_as_it_is(
 # When the disk does not take what came.
 
 
+@asynccontextmanager
+async def written_to(it: World) -> AsyncIterator[None]:
+    """From the next answer of the provider on, another process writes to the vault."""
+    locked, may_end = anyio.Event(), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+
+        async def answer(request: Request) -> Response:
+            response = it.provider.renew(request)
+            tasks.start_soon(keep_locked, it.vault.path, locked, may_end)
+            await locked.wait()
+            return response
+
+        it.provider.next = [answer]
+        yield
+        may_end.set()
+
+
 async def test_what_nothing_takes_is_served_from_memory_and_never_renewed_until_it_is_kept(
     tmp_path: Path,
 ) -> None:
-    async with world(tmp_path, busy_timeout=0.05) as it:
+    async with world(tmp_path, busy_timeout=0.01) as it:
         await it.connect()
         it.clock.now += HOUR
-        spool = it.vault.path.with_name("vault.db.spool")
-        spool.write_text("a file where a folder has to be")
-        async with anyio.create_task_group() as tasks:
-            it.provider.next = [_answer_while_locked(it, tasks)]
+        block_spool(it)
+        async with written_to(it):
             got = await it.get()
             assert token(got) != ACCESS
             assert token(await it.get()) == token(got)
-            assert len(it.provider.presented) == 1
+            it.clock.now += HOUR
+            with pytest.raises(RefreshPostponedError, match="disk"):
+                await it.get()
+            it.clock.now -= HOUR
         assert token(await it.get()) == token(got)
         row = await it.row()
         assert token(row) == token(got)
         it.clock.now += HOUR
         await it.get()
         assert it.provider.alive
+        assert len(it.provider.presented) == 2
 
 
-def _answer_while_locked(it: World, tasks: TaskGroup) -> Step:
-    """The provider answers, and from then on another process writes to the vault for a while."""
+async def test_what_nothing_took_is_of_no_use_after_a_new_consent(tmp_path: Path) -> None:
+    async with world(tmp_path, busy_timeout=0.01) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        block_spool(it)
+        async with written_to(it):
+            await it.get()
+        new = {"refresh_token": "of-the-new-consent", "expires_at": it.clock.now + HOUR}
+        await it.connect(**new)
+        assert (await it.get()).refresh_token == Secret("of-the-new-consent")
 
-    async def answer(request: Request) -> Response:
-        response = it.provider.renew(request)
-        locked = anyio.Event()
-        tasks.start_soon(_keep_locked, it.vault.path, locked)
-        await locked.wait()
-        return response
 
-    return answer
+def block_spool(it: World) -> None:
+    it.vault.path.with_name("vault.db.spool").write_text("a file where a folder has to be")
 
 
-async def _keep_locked(path: Path, locked: anyio.Event) -> None:
+async def keep_locked(path: Path, locked: anyio.Event, may_end: anyio.Event) -> None:
     with database(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         locked.set()
-        await anyio.sleep(3)
+        await may_end.wait()
         connection.execute("ROLLBACK")
 
 
