@@ -16,6 +16,7 @@ from connectors.local._oauth._chains import is_renewable, lock_key, uses_refresh
 from connectors.local._oauth._client import OAuthClient
 from connectors.local._oauth._errors import ConsentError, OAuthError, TokenError
 from connectors.local._oauth._exchange import CodeExchange
+from connectors.local._oauth._lifetimes import clock_skew
 from connectors.local._oauth._refreshing import RefreshFailure, refresh_request, refresh_result
 from connectors.local._oauth._revoking import (
     RevocationOutcome,
@@ -38,6 +39,7 @@ __all__ = [
     "Tokens",
     "authorization_url",
     "callback_state",
+    "clock_skew",
     "code_challenge",
     "is_renewable",
     "lock_key",

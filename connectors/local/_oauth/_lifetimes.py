@@ -25,6 +25,19 @@ _COUNTED_ANEW: Final = frozenset({"sliding", "idle"})
 _COUNTED_ONCE: Final = frozenset({"absolute"})
 
 
+def clock_skew(headers: Headers, now: float) -> float:
+    """The seconds that an answer's `Date` is ahead of a clock that shows `now`.
+
+    Below a minute it is the time on the way, and a `Date` that can't be read says nothing: 0.
+    """
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+        ahead = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, OverflowError):
+        return 0.0
+    return ahead if abs(ahead) > _TOLERATED_SKEW else 0.0
+
+
 def end_of_access(
     refresh: Refresh, paths: TokenAnswer, data: Json, *, headers: Headers, sent_at: float
 ) -> float | None:
@@ -38,8 +51,10 @@ def end_of_access(
         sent_at: When the request was sent, in Unix time.
     """
     seconds, moment = at(data, paths.expires_in), at(data, paths.expires_at)
-    clock = _provider_clock(headers, sent_at)
-    lifetime = _seconds(seconds) or _plausible(_unix_time(moment) - clock)
+    # A clock that is behind ours is not believed: `Date` may be a cache's, and a token that is
+    # renewed too early is only a little work.
+    provider_clock = sent_at + max(0.0, clock_skew(headers, sent_at))
+    lifetime = _seconds(seconds) or _plausible(_unix_time(moment) - provider_clock)
     silent = seconds is None and moment is None
     if lifetime is None and not (silent and refresh.expires_in_returned):
         lifetime = refresh.access_token_lifetime
@@ -76,17 +91,3 @@ def _unix_time(value: Json) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return float("-inf")
-
-
-def _provider_clock(headers: Headers, sent_at: float) -> float:
-    """What the provider's clock showed when the request was sent.
-
-    A clock that is behind ours is not believed: `Date` may be a cache's, and a token that is
-    renewed too early is only a little work.
-    """
-    try:
-        date = parsedate_to_datetime(headers.get("date", ""))
-        shown = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return sent_at
-    return shown if shown > sent_at + _TOLERATED_SKEW else sent_at

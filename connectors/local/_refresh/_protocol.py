@@ -19,7 +19,6 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal, TypeAlias, final
 from uuid import uuid4
 
@@ -32,6 +31,7 @@ from connectors.local._errors import VaultError
 from connectors.local._oauth import (
     RefreshFailure,
     Tokens,
+    clock_skew,
     refresh_request,
     refresh_result,
 )
@@ -54,7 +54,6 @@ Need: TypeAlias = Literal["soon", "now", "expired", "rejected"]
 _NEVER_ROTATING: Final = frozenset({"never", "n/a"})
 _REASONS: Final[Mapping[str, Reason]] = {"interaction_required": "consent_required"}
 _CLOCK_SET_BACK: Final = 60.0
-_TOLERATED_SKEW: Final = 60.0
 _AT_AN_END: Final = frozenset({"expired", "rejected"})
 # After one exchange without an answer a token is presented once more, and not a third time.
 _MOST_UNANSWERED: Final = 1
@@ -262,6 +261,7 @@ class _Exchange:
             self._integration,
             answer,
             sent_at=sent_at,
+            secrets=self._secrets(),
             allow_local_hosts=refresher.allow_local_hosts,
         )
         if isinstance(result, Tokens):
@@ -285,11 +285,18 @@ class _Exchange:
                 access_token=row.access_token,
                 refresh_token=row.refresh_token,
                 config=row.connection_config or {},
+                redirect_uri=self._app.redirect_uri,
                 allow_local_hosts=self._refresher.allow_local_hosts,
             )
         except ValueError as error:
             _tell(row, "impossible", problem=str(error))
             raise ReconnectRequiredError(row.integration_type, "config_refused") from None
+
+    def _secrets(self) -> list[Secret]:
+        """What was sent, and must not come back as an error code."""
+        row = self._row
+        sent = (row.access_token, row.refresh_token, self._app.client.client_secret)
+        return [secret for secret in sent if secret is not None]
 
     async def _send(self, request: Request) -> Response | TransportError:
         deadline = anyio.current_time() + self._refresher.policy.deadline
@@ -299,12 +306,8 @@ class _Exchange:
             return error
 
     def _compare_clocks(self, response: Response) -> None:
-        try:
-            theirs = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
-            return
-        skew = theirs.timestamp() - self._refresher.clock()
-        if abs(skew) > _TOLERATED_SKEW:
+        skew = clock_skew(response.headers, self._refresher.clock())
+        if skew:
             emit(
                 "warning",
                 "connectors.local.clock_skew",

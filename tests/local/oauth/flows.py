@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
+from hypothesis import settings
+
 from connectors.catalog import Integration, integrations
 from connectors.local._oauth import CodeExchange, OAuthClient, Tokens
 from transports import Request, Response, Secret
@@ -21,6 +23,9 @@ REDIRECT = "http://localhost:8044/oauth/callback"
 CLIENT = OAuthClient(CLIENT_ID, Secret(CLIENT_SECRET))
 PUBLIC = OAuthClient(CLIENT_ID)
 NOW = 1_800_000_000.0
+
+unhurried = settings(deadline=None)
+"""A machine that is busy with something else makes no example a failure."""
 
 
 def named(integration_type: str) -> Integration:

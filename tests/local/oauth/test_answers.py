@@ -8,9 +8,9 @@ import attrs
 import pytest
 
 from connectors.catalog import Integration
-from connectors.local._oauth import RefreshFailure, Tokens, refresh_result
+from connectors.local._oauth import RefreshFailure, Tokens, clock_skew, refresh_result
 from tests.local.oauth.flows import ACCESS, NOW, REFRESH, answer, named, tokens_of
-from transports import Response, Secret
+from transports import Headers, Response, Secret
 
 YEAR = 365 * 24 * 3600.0
 LIFETIME = 7200.0  # GitLab's.
@@ -181,6 +181,24 @@ def test_a_moment_of_a_provider_whose_clock_is_ahead_is_nearer(
     assert left(renewed("square", data, headers=headers).expires_at) == seconds
     # Seconds from now need no clock at all.
     assert renewed("gitlab", {**data, "expires_in": 60}, headers=headers).expires_at == NOW + 60
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (date(61), 61.0),
+        (date(-61), -61.0),
+        (date(60), 0.0),
+        (date(-60), 0.0),
+        ({}, 0.0),
+        ({"date": "yesterday"}, 0.0),
+        ({"date": "Fri, 31 Dec 2027 23:59:59 -99999999999999"}, 0.0),
+    ],
+)
+def test_a_clock_that_differs_is_told_whatever_the_date_is(
+    headers: dict[str, str], seconds: float
+) -> None:
+    assert clock_skew(Headers(headers), NOW) == seconds
 
 
 def test_a_refresh_token_s_end_is_stated() -> None:

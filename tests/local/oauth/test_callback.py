@@ -17,7 +17,7 @@ from connectors.local._oauth import (
     callback_state,
     read_callback,
 )
-from tests.local.oauth.flows import CODE, STATE, config_of, named
+from tests.local.oauth.flows import CODE, STATE, config_of, named, unhurried
 from tests.tracebacks import rendered
 from transports import Secret
 
@@ -230,6 +230,7 @@ queries = st.one_of(
 )
 
 
+@unhurried
 @given(name=st.sampled_from([*integrations()]), query=queries)
 @example(name="github", query="a=%ff%fe&b=\ud800")
 @example(name="github", query="a=" + "%" * 1000)

@@ -26,7 +26,7 @@ from connectors.local._oauth import (
     refresh_result,
     revocation_request,
 )
-from tests.local.oauth.flows import ACCESS, NOW, REDIRECT, answer, config_of, named
+from tests.local.oauth.flows import ACCESS, NOW, REDIRECT, answer, config_of, named, unhurried
 from transports import Request, Response, Secret
 
 PASSED = {"response_type", "code_challenge_method"}
@@ -61,6 +61,7 @@ def credentials(request: Request) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(password)
 
 
+@unhurried
 @given(name=st.sampled_from(STANDARD), client_id=texts, state=texts, scopes=st.lists(scope_tokens))
 def test_the_authorization_url(name: str, client_id: str, state: str, scopes: list[str]) -> None:
     integration = named(name)
@@ -95,6 +96,7 @@ def test_the_authorization_url(name: str, client_id: str, state: str, scopes: li
     assert form(urlsplit(ours).query) == form(urlsplit(theirs).query)
 
 
+@unhurried
 @given(verifier=verifiers)
 def test_the_challenge(verifier: str) -> None:
     oracle = WebApplicationClient("id")
@@ -116,6 +118,7 @@ def exchange_of(name: str, client: OAuthClient, code: str, verifier: str) -> Req
     ).request()
 
 
+@unhurried
 @given(
     name=st.sampled_from(POST),
     client_id=texts,
@@ -137,6 +140,7 @@ def test_the_token_request_of_a_client_that_shows_itself_in_the_body(
     assert form(ours.body) == form(theirs)
 
 
+@unhurried
 @given(
     name=st.sampled_from(BASIC),
     client_id=texts,
@@ -159,6 +163,7 @@ def test_the_token_request_of_a_client_that_shows_itself_in_a_header(
     assert credentials(ours) == (client_id, secret)
 
 
+@unhurried
 @given(name=st.sampled_from(BASIC), client_id=texts, code=texts, verifier=verifiers)
 def test_the_token_request_of_a_public_client(
     name: str, client_id: str, code: str, verifier: str
@@ -170,6 +175,7 @@ def test_the_token_request_of_a_public_client(
     assert form(ours.body) == form(theirs)
 
 
+@unhurried
 @given(
     name=st.sampled_from([n for n in FORM if named(n).refresh.call]),
     client_id=texts,
@@ -193,6 +199,7 @@ def test_the_refresh_request(name: str, client_id: str, secret: str, token: str)
         assert credentials(ours) == (client_id, secret)
 
 
+@unhurried
 @given(
     name=st.sampled_from(["box", "discord", "gitlab", "gmail", "linear", "salesforce"]),
     client_id=texts,
@@ -229,6 +236,7 @@ answers = st.fixed_dictionaries(
 )
 
 
+@unhurried
 @given(data=answers)
 def test_an_answer_with_tokens(data: dict[str, Any]) -> None:
     response = answer(data)
@@ -256,6 +264,7 @@ errors = st.sampled_from(
 )
 
 
+@unhurried
 @given(code=errors, description=st.none() | texts, status=st.sampled_from([400, 401, 403]))
 def test_an_answer_with_an_error(code: str, description: str | None, status: int) -> None:
     response = answer({"error": code, "error_description": description}, status)
@@ -266,6 +275,7 @@ def test_an_answer_with_an_error(code: str, description: str | None, status: int
     assert ours.code == theirs.value.error
 
 
+@unhurried
 @given(data=st.dictionaries(st.sampled_from(["access_tokens", "refresh_token", "x"]), st.text()))
 def test_an_answer_without_a_token(data: dict[str, str]) -> None:
     response: Response = answer(data)

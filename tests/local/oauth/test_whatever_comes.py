@@ -15,7 +15,7 @@ from connectors.local._oauth import (
     refresh_result,
     revocation_result,
 )
-from tests.local.oauth.flows import CODE, NOW, PLANTED, REFRESH, exchange, named
+from tests.local.oauth.flows import CODE, NOW, PLANTED, REFRESH, exchange, named, unhurried
 from tests.tracebacks import rendered
 from transports import Response, Secret
 
@@ -71,6 +71,7 @@ def check(tokens: Tokens) -> None:
     assert all(value.isprintable() for value in tokens.captured.values())
 
 
+@unhurried
 @given(name=st.sampled_from(NAMES), status=STATUSES, headers=HEADERS, body=BODIES)
 @example(name="gitlab", status=200, headers={}, body=DEEP)
 @example(name="gitlab", status=400, headers={}, body=b'{"error":' * 100_000)
@@ -89,6 +90,7 @@ def test_a_refresh(name: str, status: int, headers: dict[str, str], body: bytes)
         assert result.kind not in {"not_sent", "unanswered"}
 
 
+@unhurried
 @given(name=st.sampled_from(NAMES), status=STATUSES, headers=HEADERS, body=BODIES)
 @example(name="gitlab", status=200, headers={}, body=DEEP)
 @example(name="gitlab", status=400, headers={}, body=json.dumps({"error": CODE}).encode())
@@ -115,6 +117,7 @@ def exchanged(name: str, response: Response) -> Tokens | TokenError:
     return tokens
 
 
+@unhurried
 @given(name=st.sampled_from([*integrations()]), status=STATUSES, body=BODIES)
 def test_a_revocation(name: str, status: int, body: bytes) -> None:
     outcome = revocation_result(named(name), Response(status, {}, body))
@@ -122,6 +125,7 @@ def test_a_revocation(name: str, status: int, body: bytes) -> None:
     assert outcome == "later" or 200 <= status < 300 or 400 <= status < 500
 
 
+@unhurried
 @given(data=st.dictionaries(KEYS, VALUES, max_size=8), more=VALUES)
 def test_nothing_beside_a_good_token_costs_it(data: dict[str, object], more: object) -> None:
     told = {**data, "access_token": "good", "refresh_token": "next", "more": more}

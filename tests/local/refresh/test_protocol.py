@@ -16,6 +16,7 @@ import attrs
 import pytest
 import structlog
 
+from connectors.catalog import integrations
 from connectors.local import Grant, Vault
 from connectors.local._oauth import OAuthClient
 from connectors.local._oauth_records import OAuthApp
@@ -30,6 +31,8 @@ from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._protocol import digest
 from tests.local.refresh.providers import (
     ACCESS,
+    CLIENT,
+    CLIENT_SECRET,
     OWNER,
     REFRESH,
     TYPE,
@@ -39,6 +42,7 @@ from tests.local.refresh.providers import (
     begun,
     loses,
     says,
+    sent,
     settled,
     token,
     unreachable,
@@ -473,6 +477,52 @@ async def test_a_clock_that_differs_from_the_provider_s_is_told(tmp_path: Path) 
                 await it.get()
             told = [event for event in events if event["event"] == "connectors.local.clock_skew"]
             assert [event["seconds"] for event in told] == ([61] if ahead == 61 else [])
+
+
+@pytest.mark.parametrize("date", ["no date", "", "Fri, 31 Dec 2027 23:59:59 -99999999999999"])
+async def test_no_date_costs_the_tokens_that_came_with_it(tmp_path: Path, date: str) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+
+        def dated(request: Request) -> Response:
+            answer = it.provider.renew(request)
+            return Response(answer.status, answer.headers.merged({"date": date}), answer.body)
+
+        it.provider.next = [dated]
+        got = await it.get()
+        assert token(got) != ACCESS
+        assert got.refresh_token == Secret(it.provider.refresh_token)
+
+
+@pytest.mark.parametrize("secret", [ACCESS, REFRESH, CLIENT_SECRET])
+async def test_a_provider_that_repeats_a_secret_as_an_error_code_is_not_quoted(
+    tmp_path: Path, secret: str
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        it.provider.next = [says(400, {"error": secret})]
+        with structlog.testing.capture_logs() as events, pytest.raises(RefreshPostponedError) as e:
+            await it.get()
+        kept = await it.row()
+        assert secret not in f"{e.value} {events} {kept} {kept.last_error}"
+
+
+async def test_the_address_that_the_consent_came_back_to_is_sent_where_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    address = "https://app.example.com/back"
+    step = integrations()[TYPE].refresh.call
+    assert step is not None
+    asks = {**step.call.parameters, "redirect_uri": "{redirect_uri}"}
+    step = attrs.evolve(step, call=attrs.evolve(step.call, parameters=asks))
+    async with world(tmp_path, call=step) as it:
+        await it.vault.apps.configure(OAuthApp(TYPE, CLIENT, redirect_uri=address))
+        await it.connect()
+        it.clock.now += HOUR
+        await it.get()
+        assert sent(it.transport.calls[-1].request)["redirect_uri"] == address
 
 
 async def test_a_wrong_client_is_no_fault_of_the_connection(tmp_path: Path) -> None:
