@@ -242,7 +242,7 @@ async def test_a_consent_that_was_denied_is_told_and_connects_nothing(tmp_path: 
         await it.configure()
         begun = await it.begin()
         told = await it.refusal(it.deny(begun))
-        assert told.startswith("The provider did not give its consent (access_denied")
+        assert told.startswith("gitlab: the consent was not given (access_denied")
         status = await it.status(begun)
         assert (status.outcome, status.problem) == ("denied", told)
         assert await it.row() is None
@@ -254,9 +254,9 @@ async def test_a_consent_that_was_denied_is_told_and_connects_nothing(tmp_path: 
     ("changes", "told"),
     [
         ({"iss": "https://evil.example"}, "comes from another provider"),
-        ({"code": None}, "it has no code"),
-        ({"code": "line\nbreak"}, "it has no code"),
-        ({"error": "server_error"}, "did not give its consent (server_error"),
+        ({"code": None}, "came back to has no code"),
+        ({"code": "line\nbreak"}, "came back to has no code"),
+        ({"error": "server_error"}, "the consent was not given (server_error"),
     ],
 )
 async def test_a_callback_that_is_not_the_providers_uses_the_state_up_and_connects_nothing(
