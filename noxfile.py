@@ -212,7 +212,8 @@ PYTHONS = find_pythons()
 def tests(session: nox.Session) -> None:
     """The tests, measured on the oldest Python; arguments after `--` go to pytest."""
     session.install("-e", ".[local]", *groups("test"))
-    run = ("pytest", "--ignore=tests/conformance", *session.posargs)
+    # Half of the time is spent on waiting for disks and processes, so every core has its share.
+    run = ("pytest", "--numprocesses=auto", "--ignore=tests/conformance", *session.posargs)
     if session.python != PYTHONS[0]:
         session.run(*run)
         return
