@@ -57,6 +57,9 @@ class Report:
     """How often what came of a turn. Of a process that was killed only the troubles are known."""
 
     troubles: tuple[Trouble, ...]
+    slip: float
+    """By how many seconds a pause was longer than it was to be, at most: what this machine is good
+    for, while so much goes on."""
 
 
 class Crew:
@@ -126,8 +129,11 @@ async def crew(
 def _report(pid: int, code: int, folder: Path) -> Report:
     file = folder / f"{pid}.jsonl"
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    turns = Counter(lines.pop()) if lines and isinstance(lines[-1], dict) else Counter()
-    return Report(pid, code, turns, tuple(Trouble(*line) for line in lines))
+    ended: dict[str, Any] = {"turns": {}, "slip": 0.0}
+    if lines and isinstance(lines[-1], dict):
+        ended = lines.pop()
+    troubles = tuple(Trouble(*line) for line in lines)
+    return Report(pid, code, Counter(ended["turns"]), troubles, ended["slip"])
 
 
 class MortalTransport:
@@ -137,16 +143,18 @@ class MortalTransport:
         inner: What sends. Each request says which process it comes from, in `X-Test-Pid`.
         point: When; None for never.
         signal_number: SIGKILL or SIGSTOP.
-        victim: A file that there is not yet. The first process at the point writes its id to it.
+        folder: The file `armed` in it says that it is time, and the first process that then comes
+            to the point writes its id to `victim`.
     """
 
     def __init__(
-        self, inner: Transport, *, point: Point | None, signal_number: int, victim: Path
+        self, inner: Transport, *, point: Point | None, signal_number: int, folder: Path
     ) -> None:
         self._inner = inner
         self._point = point
         self._signal = signal_number
-        self._victim = victim
+        self._armed = folder / "armed"
+        self._victim = folder / "victim"
 
     async def send(self, request: Request) -> Response:
         """Send it, if that comes to pass."""
@@ -161,7 +169,7 @@ class MortalTransport:
         await self._inner.aclose()
 
     def _reach(self, point: Point, request: Request) -> None:
-        if point != self._point or request.method != "POST":
+        if point != self._point or request.method != "POST" or not self._armed.exists():
             return
         try:
             with self._victim.open("x") as file:
@@ -171,11 +179,16 @@ class MortalTransport:
         os.kill(os.getpid(), self._signal)
 
 
-async def victim_of(file: Path) -> int:
-    """Wait until a process has reached its point, and say which."""
+def arm(folder: Path) -> None:
+    """Let the next process die, or stop, that comes to its point."""
+    (folder / "armed").touch()
+
+
+async def victim_of(folder: Path) -> int:
+    """Wait until a process has come to its point, and say which."""
     pid = ""
     while not pid:
         await anyio.sleep(_POLL)
         with suppress(FileNotFoundError):
-            pid = await anyio.Path(file).read_text()
+            pid = await anyio.Path(folder / "victim").read_text()
     return int(pid)

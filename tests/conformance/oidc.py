@@ -182,6 +182,12 @@ class OidcProvider:
                         return call
                 await anyio.sleep(_POLL)
 
+    async def refreshed(self, times: int) -> None:
+        """Wait until tokens have been renewed so many times."""
+        with anyio.fail_after(_PATIENCE):
+            while len((await self.log()).refreshes) < times:  # noqa: ASYNC110 - it tells nobody.
+                await anyio.sleep(_POLL)
+
     async def _post(self, route: str, body: Mapping[str, object]) -> None:
         async with self._http.post(f"{self.issuer}/__test__/{route}", json=body) as answer:
             assert answer.status == 200, await answer.text()

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from connectors.local._oauth import Tokens, refresh_request, refresh_result
-from tests.conformance.crew import MortalTransport, Point, crew, victim_of
+from tests.conformance.crew import MortalTransport, Point, arm, crew, victim_of
 from tests.conformance.oidc import Fault, OidcProvider, oidc_provider
 from tests.conformance.oidc_catalog import CALLBACK, consented, integration, oauth_client
 from tests.conformance.workers import GOOD, Turn
@@ -35,8 +35,12 @@ class Naive:
 
     issuer: str
     secret: str
-    file: Path
+    folder: Path
     transport: MortalTransport
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "tokens.json"
 
     def write(self, tokens: Tokens) -> None:
         assert tokens.refresh_token is not None
@@ -80,10 +84,12 @@ async def naive(arguments: Mapping[str, Any]) -> AsyncIterator[Turn]:
         AiohttpTransport(),
         point=arguments.get("point"),
         signal_number=arguments.get("signal", 0),
-        victim=Path(arguments.get("victim", "")),
+        folder=Path(arguments["folder"]),
     )
     async with contextlib.aclosing(transport):
-        worker = Naive(arguments["issuer"], arguments["secret"], Path(arguments["file"]), transport)
+        worker = Naive(
+            arguments["issuer"], arguments["secret"], Path(arguments["folder"]), transport
+        )
         yield worker.turn
 
 
@@ -96,15 +102,13 @@ async def provider() -> AsyncIterator[OidcProvider]:
 @pytest.fixture
 async def connected(provider: OidcProvider, tmp_path: Path) -> Mapping[str, Any]:
     """The arguments of the work, over the tokens of a connection."""
-    unused = MortalTransport(AiohttpTransport(), point=None, signal_number=0, victim=tmp_path)
-    file = tmp_path / "tokens.json"
+    unused = MortalTransport(AiohttpTransport(), point=None, signal_number=0, folder=tmp_path)
     tokens = await consented(provider, "client_secret_basic")
-    Naive(provider.issuer, provider.secret, file, unused).write(tokens)
+    Naive(provider.issuer, provider.secret, tmp_path, unused).write(tokens)
     return {
         "issuer": provider.issuer,
         "secret": provider.secret,
-        "file": str(file),
-        "victim": str(tmp_path / "victim"),
+        "folder": str(tmp_path),
     }
 
 
@@ -144,8 +148,9 @@ async def test_a_process_dies_where_it_is_to(
     point: Point, provider: OidcProvider, connected: Mapping[str, Any], tmp_path: Path
 ) -> None:
     arguments = {**connected, "point": point, "signal": signal.SIGKILL}
+    arm(tmp_path)
     async with crew(WORK, arguments, tmp_path, workers=2, seconds=1) as mortal:
-        victim = await victim_of(Path(connected["victim"]))
+        victim = await victim_of(tmp_path)
         codes = {report.pid: report.code for report in await mortal.reports()}
     assert codes.pop(victim) == -signal.SIGKILL
     assert set(codes.values()) == {0}
@@ -156,8 +161,9 @@ async def test_a_process_that_is_stopped_goes_on_when_it_is_waked(
     provider: OidcProvider, connected: Mapping[str, Any], tmp_path: Path
 ) -> None:
     arguments = {**connected, "point": "before_sending", "signal": signal.SIGSTOP}
+    arm(tmp_path)
     async with crew(WORK, arguments, tmp_path, workers=1, seconds=1) as stopped:
-        victim = await victim_of(Path(connected["victim"]))
+        victim = await victim_of(tmp_path)
         with anyio.move_on_after(2):
             await stopped.reports()
             raise AssertionError("it has ended, and is stopped")
@@ -170,8 +176,9 @@ async def test_no_process_is_left_when_the_test_is_over(
     connected: Mapping[str, Any], tmp_path: Path
 ) -> None:
     arguments = {**connected, "point": "before_sending", "signal": signal.SIGSTOP}
+    arm(tmp_path)
     async with crew(WORK, arguments, tmp_path, workers=2, seconds=3600) as endless:
-        await victim_of(Path(connected["victim"]))
+        await victim_of(tmp_path)
     for pid in endless.pids:
         with pytest.raises(ProcessLookupError):
             await gone(pid)

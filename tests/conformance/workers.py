@@ -62,6 +62,7 @@ async def take_turns(work: Work, task: Mapping[str, Any], report: TextIO) -> Non
     """Work until the time is over or the crew is gone; what is not good is told at once."""
     crew, until = os.getppid(), time.monotonic() + task["seconds"]
     counts: Counter[str] = Counter()
+    slip = 0.0
     async with work(task["arguments"]) as turn:
         while time.monotonic() < until and os.getppid() == crew:
             began = time.time()
@@ -69,8 +70,10 @@ async def take_turns(work: Work, task: Mapping[str, Any], report: TextIO) -> Non
             counts[outcome] += 1
             if outcome != GOOD:
                 print(json.dumps([began, time.time(), outcome, words]), file=report)
+            rested = time.monotonic()
             await anyio.sleep(task["pause"])
-    print(json.dumps(counts), file=report)
+            slip = max(slip, time.monotonic() - rested - task["pause"])
+    print(json.dumps({"turns": counts, "slip": slip}), file=report)
 
 
 async def outcome_of(turn: Turn) -> tuple[str, str]:
