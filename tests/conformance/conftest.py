@@ -19,6 +19,7 @@ with the real clock, over real sockets and processes; Node.js is started once a 
 - `test_differences` shows where the two differ on purpose.
 - `test_cli` has the official CLI work against `connectors dev`.
 - `test_oidc_provider` shows that the certified provider is as strict as the tests of OAuth need.
+- `test_oauth` connects accounts there, and comes back with everything but what it was sent.
 - `test_crew` shows that processes which refresh at once without a lock lose their grant there.
 - `test_refreshing_at_once` shows that those of this project keep it, whatever happens to them.
 - `test_power_cuts` shows that a refresh can be ended at each of its writes.
