@@ -21,12 +21,14 @@ from connectors.local._guard import Guard
 from connectors.local._serving import Backend
 from transports import MAX_BODY, Headers, Request, Response
 
+_HEAD_TIMEOUT: Final = 30.0
 _BODY_TIMEOUT: Final = 30.0
 _LIMITS: Final[Mapping[str, Any]] = {
     "max_line_size": 8190,
     "max_field_size": 8190,
     "max_headers": 100,
-    "keepalive_timeout": 75.0,
+    # From an answer to the end of the next request's head, however much of it has come.
+    "keepalive_timeout": _HEAD_TIMEOUT,
     # How long the rest of a refused body is read, so that the sender hears why.
     "lingering_time": 2.0,
     # A packed body could unpack to any size; no client of this API packs one.
@@ -63,6 +65,8 @@ class _Exchange:
         self._guard = guard
 
     async def __call__(self, message: web.BaseRequest) -> web.Response:
+        assert isinstance(message.protocol, _Connection)
+        message.protocol.head_came()
         try:
             request = await self._request(message)
             return _message(await self._backend.handle(request))
@@ -138,9 +142,24 @@ def _last_message(response: Response) -> web.Response:
 
 
 class _Connection(web.RequestHandler):
-    """A connection that answers in our words to what is no HTTP."""
+    """A connection that answers in our words to what is no HTTP, and waits for no slow head."""
 
-    __slots__ = ()
+    __slots__ = ("_first_head",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the head of the first request, which not every aiohttp has a limit for."""
+        loop = asyncio.get_running_loop()
+        self._first_head = loop.call_later(_HEAD_TIMEOUT, self.force_close)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait for nothing more."""
+        self.head_came()
+        super().connection_lost(exc)
+
+    def head_came(self) -> None:
+        """Wait no longer for it: what follows has limits of its own."""
+        self._first_head.cancel()
 
     def handle_error(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -200,6 +200,51 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     assert 30 <= asyncio.get_running_loop().time() - began < 40
     assert PLANTED not in repr(answer) + caplog.text
     assert echo.requests == []
+
+
+async def drip(writer: asyncio.StreamWriter, pieces: Iterable[bytes]) -> None:
+    """Send a piece every ten seconds, as long as anybody takes them."""
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(10)
+
+
+@on([ASYNCIO_VIRTUAL])
+@pytest.mark.parametrize("answered", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [(b"", b""), (b"GET /", b"x"), (b"GET / HTTP/1.1\r\nX: ", b"x"), (b"\r\n", b"\r\n")],
+)
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    echo: Echo, server: Server, begin: bytes, more: bytes, answered: int
+) -> None:
+    clock = asyncio.get_running_loop().time
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    with closing(writer):
+        for _ in range(answered):
+            writer.write(head("GET / HTTP/1.1", host(server)))
+            assert (await read_answer(reader)).status == 200
+            await asyncio.sleep(20)
+        began = clock() - (20 if answered else 0)
+        pieces = asyncio.create_task(drip(writer, [begin, *[more] * 20]))
+        assert await reader.read() == b""
+        assert 30 <= clock() - began < 40
+        pieces.cancel()
+    assert len(echo.requests) == answered
+
+
+@on([ASYNCIO_VIRTUAL])
+async def test_a_head_that_comes_in_time_is_waited_for_and_its_answer_too(
+    echo: Echo, server: Server
+) -> None:
+    message = head("PUT / HTTP/1.1", host(server), "Content-Length: 2")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    with closing(writer):
+        # The body has its own thirty seconds.
+        await drip(writer, [message[:5], message[5:20], message[20:], b"a"])
+        writer.write(b"b")
+        assert (await read_answer(reader)).status == 200
+    assert [request.body for request in echo.requests] == [b"ab"]
 
 
 @on(REAL_ASYNCIO)
