@@ -3,13 +3,16 @@
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 
 from connectors.local import _rows
 from connectors.local._database import clear_log
+from connectors.local._errors import VaultDamagedError
 from connectors.local._generations import ended, granted
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
-from connectors.local._schema import writing
+from connectors.local._revocations import add_revocation
 from connectors.local._sealing import Database, register_key
+from connectors.local._spool import changing, current, discard
 from connectors.local._tables import Row
 
 
@@ -17,7 +20,7 @@ def put_connection(
     database: Database, owner: Owner, grant: Grant, connection_id: str | None = None
 ) -> StoredConnection:
     """Keep a grant in place of the owner's earlier one."""
-    with writing(database.connection, database.path):
+    with changing(database, _id(database, owner)):
         row = _rows.owned(database, owner)
         connection = granted(
             None if row is None else _rows.summary(database, row),
@@ -34,12 +37,12 @@ def put_connection(
 
 def get_connection(database: Database, owner: Owner) -> StoredConnection | None:
     """The owner's connection with its secrets; None when there is none or it is disconnected."""
-    return _there(database, _rows.owned(database, owner))
+    return current(database, _rows.owned(database, owner))
 
 
 def find_connection(database: Database, connection_id: str) -> StoredConnection | None:
     """The connection with an id and its secrets; None when there is none or it is disconnected."""
-    return _there(database, _rows.TABLE.row(database, connection_id))
+    return current(database, _rows.TABLE.row(database, connection_id))
 
 
 def list_connections(database: Database, app_id: str) -> tuple[ConnectionSummary, ...]:
@@ -51,19 +54,28 @@ def list_connections(database: Database, app_id: str) -> tuple[ConnectionSummary
 
 def disconnect(database: Database, owner: Owner) -> bool:
     """Erase the secrets of the owner's connection, and whose account it was."""
-    with writing(database.connection, database.path):
+    with changing(database, _id(database, owner)):
         row = _rows.owned(database, owner)
         if row is None or row["state"] == "disconnected":
             return False
+        _revoke(database, row)
         _rows.write(database, ended(_rows.summary(database, row), time.time()))
+    discard(database, row["id"])
     clear_log(database.connection)
     return True
 
 
-def _there(database: Database, row: Row | None) -> StoredConnection | None:
-    if row is None or row["state"] == "disconnected":
-        return None
-    return _rows.opened(database, row)
+def _id(database: Database, owner: Owner) -> str | None:
+    row = _rows.owned(database, owner)
+    return None if row is None else str(row["id"])
+
+
+def _revoke(database: Database, row: Row) -> None:
+    if row["source"] != "oauth" or row["state"] != "active":
+        return
+    # What can't be opened can't be revoked either, and is erased all the same.
+    with suppress(VaultDamagedError):
+        add_revocation(database, _rows.opened(database, row), time.time())
 
 
 def _new_id(database: Database, wanted: str | None) -> str:

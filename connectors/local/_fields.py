@@ -5,6 +5,7 @@ frame that can raise has them in a form that a traceback's locals would show. So
 them is found by functions that return the error, and raised when they are hidden.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NoReturn, final
 
@@ -13,6 +14,7 @@ import attrs
 from transports import Secret
 
 _FARTHEST: Final = 1e11
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @final
@@ -56,6 +58,18 @@ def check_text(what: str, value: object) -> None:
         raise ValueError(f"{what} must be printable text and not empty, not {value!r}")
 
 
+def check_name(what: str, value: object) -> None:
+    """Refuse anything but letters, digits, `_` and `-`: a file is called so.
+
+    Raises:
+        TypeError: It is not a `str`.
+        ValueError: It is empty, longer than 64, or has another character.
+    """
+    check_text(what, value)
+    if not _NAME.fullmatch(str(value)):
+        raise ValueError(f"{what} must be at most 64 letters, digits, _ and -, not {value!r:.80}")
+
+
 def check_seconds(what: str, value: object) -> None:
     """Refuse anything but a time that a clock can show.
 
@@ -72,6 +86,11 @@ def check_seconds(what: str, value: object) -> None:
 
 def text(_: object, field: "attrs.Attribute[str]", value: object) -> None:
     check_text(field.name, value)
+
+
+def name(_: object, field: "attrs.Attribute[str]", value: object) -> None:
+    """A field that `check_name` is true of."""
+    check_name(field.name, value)
 
 
 def texts(_: object, field: "attrs.Attribute[tuple[str, ...]]", value: tuple[object, ...]) -> None:

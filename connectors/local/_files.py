@@ -68,9 +68,14 @@ def publish(path: Path, build: Callable[[Path], None], *, posix: bool = _POSIX) 
         published = _linked(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    if posix:
-        _sync(path.parent, os.O_RDONLY)
+    sync_folder(path.parent, posix=posix)
     return published
+
+
+def sync_folder(path: Path, *, posix: bool = _POSIX) -> None:
+    """Have it on the disk which files are in a folder, where the platform can do that."""
+    if posix:
+        _sync(path, os.O_RDONLY)
 
 
 def read_private(path: Path, most: int) -> Secret:

@@ -76,7 +76,7 @@ def _build(draft: Path, ring: KeyRing) -> None:
 
 
 def _check(path: Path, ring: KeyRing, timeout: float) -> None:
-    connection = connect(path, mode=_careful_mode(path), timeout=timeout)
+    connection = connect(path, mode=careful_mode(path), timeout=timeout)
     try:
         check_schema(connection, path)
         check_keys(Database(path, connection, ring))
@@ -84,7 +84,8 @@ def _check(path: Path, ring: KeyRing, timeout: float) -> None:
         connection.close()
 
 
-def _careful_mode(path: Path) -> Literal["ro", "rw"]:
+def careful_mode(path: Path) -> Literal["ro", "rw"]:
+    """How to open a database and leave its files as they are."""
     # What a dead process left in these files would be moved into the database by whoever closes it
     # last; only for a reader it stays where it is. Without them it is the other way round: a reader
     # would make them and leave them behind.

@@ -16,3 +16,8 @@ def default_vault() -> Path:
 def key_file(vault: Path) -> Path:
     """The file of the key, beside the vault that it belongs to."""
     return vault.with_name(f"{vault.name}.key")
+
+
+def spool_folder(vault: Path) -> Path:
+    """The folder for what could not be put into a vault, beside it."""
+    return vault.with_name(f"{vault.name}.spool")

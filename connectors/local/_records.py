@@ -13,6 +13,7 @@ from connectors.local._fields import (
     as_secret,
     config_problem,
     hidden,
+    name,
     seconds,
     several,
     text,
@@ -130,7 +131,7 @@ class Grant:
     raw: Secret | None
     """The text in which the provider gave the tokens."""
 
-    lock_key: str | None = attrs.field(validator=MAYBE_TEXT)
+    lock_key: str | None = attrs.field(validator=attrs.validators.optional(name))
     """The same for all connections that share a chain of refresh tokens; None when it is of this
     one alone. Not secret."""
 

@@ -17,7 +17,7 @@ from typing import Final, final
 from connectors.local import _rows
 from connectors.local._database import clear_log
 from connectors.local._fields import check_seconds, check_text
-from connectors.local._generations import failed, renewed
+from connectors.local._generations import failed
 from connectors.local._oauth import Tokens
 from connectors.local._records import (
     REASONS,
@@ -26,8 +26,9 @@ from connectors.local._records import (
     Reason,
     StoredConnection,
 )
-from connectors.local._schema import writing
+from connectors.local._renewing import presentable, renew_chain
 from connectors.local._sealing import Database, register_key
+from connectors.local._spool import changing, discard, spool
 from connectors.local._tables import Row
 from connectors.local._work import Work
 
@@ -69,6 +70,14 @@ class Refreshes:
             disconnected: then nothing is changed.
         """
         return await self._work.run(partial(_renew, connection=connection, tokens=tokens))
+
+    async def spool(self, connection: StoredConnection, tokens: Tokens) -> None:
+        """Keep the tokens that came back in a file, because the vault can't be written.
+
+        They are in the connection from now on, for all who read it; in the vault they are when it
+        is next read or changed and can be written.
+        """
+        await self._work.run(partial(spool, connection=connection, tokens=tokens))
 
     async def postpone(
         self,
@@ -139,7 +148,7 @@ class Refreshes:
 
 
 def _present(database: Database, connection: StoredConnection, presented: Presented) -> bool:
-    with writing(database.connection, database.path):
+    with changing(database, connection.id):
         row = _unmoved(database, connection, "failures", "next_attempt_at")
         earlier = None if connection.presented is None else connection.presented.attempt_id
         if row is None or row["attempt_id"] != earlier:
@@ -153,17 +162,11 @@ def _present(database: Database, connection: StoredConnection, presented: Presen
 def _renew(
     database: Database, connection: StoredConnection, tokens: Tokens
 ) -> StoredConnection | None:
-    with writing(database.connection, database.path):
+    with changing(database, connection.id):
         row = _unmoved(database, connection)
         if row is None:
             return None
-        register_key(database)
-        now = time.time()
-        result = renewed(_rows.opened(database, row), tokens, now)
-        siblings = [renewed(sibling, tokens, now) for sibling in _rows.siblings(database, result)]
-        for changed in (result, *siblings):
-            _rows.write(database, changed)
-    return result
+        return renew_chain(database, _rows.opened(database, row), tokens)
 
 
 def _postpone(
@@ -172,7 +175,7 @@ def _postpone(
     marker: Presented | None,
     values: Mapping[str, object],
 ) -> bool:
-    with writing(database.connection, database.path):
+    with changing(database, connection.id):
         row = _unmoved(database, connection, "failures", "next_attempt_at", "strikes")
         if row is None:
             return False
@@ -187,7 +190,7 @@ def _postpone(
 def _fail(
     database: Database, connection: StoredConnection, reason: Reason, last_error: str
 ) -> bool:
-    with writing(database.connection, database.path):
+    with changing(database, connection.id):
         row = _unmoved(database, connection)
         if row is None:
             return False
@@ -195,12 +198,13 @@ def _fail(
         opened = _rows.opened(database, row)
         for each in (opened, *list(_sharing(database, opened))):
             _rows.write(database, failed(each, reason, last_error, time.time()))
+    discard(database, connection.id)
     clear_log(database.connection)
     return True
 
 
 def _force(database: Database, connection: StoredConnection, at: float) -> bool:
-    with writing(database.connection, database.path):
+    with changing(database, connection.id):
         row = _unmoved(database, connection, "forced_at")
         if row is None:
             return False
@@ -230,10 +234,5 @@ def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> 
 
 def _sharing(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
     """The siblings that have the very same token."""
-    token = _presentable(connection)
-    return (other for other in _rows.siblings(database, connection) if _presentable(other) == token)
-
-
-def _presentable(connection: StoredConnection) -> object:
-    # Some types renew an access token by itself.
-    return connection.refresh_token or connection.access_token
+    token = presentable(connection)
+    return (other for other in _rows.siblings(database, connection) if presentable(other) == token)

@@ -11,15 +11,22 @@ from typing import Final
 
 import attrs
 
-from connectors.local import _consent_rows, _oauth_apps, _rows, _settings
+from connectors.local import _consent_rows, _oauth_apps, _revocations, _rows, _settings
 from connectors.local._database import clear_log
 from connectors.local._errors import VaultBusyError
 from connectors.local._schema import writing
 from connectors.local._sealing import Database, register_key
+from connectors.local._spool import is_empty, settle_all
 from connectors.local._tables import Table
 from connectors.local._work import Work
 
-_TABLES: Final = (_rows.TABLE, _settings.TABLE, _oauth_apps.TABLE, _consent_rows.TABLE)
+_TABLES: Final = (
+    _rows.TABLE,
+    _settings.TABLE,
+    _oauth_apps.TABLE,
+    _consent_rows.TABLE,
+    _revocations.TABLE,
+)
 # What another process seals with an earlier key in the meantime is left for the next pass.
 _PASSES: Final = 5
 
@@ -39,6 +46,7 @@ async def reseal(work: Work, progress: Callable[[int, int], None]) -> None:
         VaultBusyError: Another process goes on sealing with an earlier key.
     """
     for _ in range(_PASSES):
+        await work.run(settle_all)
         left = await work.run(_left)
         for done, row in enumerate(left, 1):
             await work.run(partial(_reseal, left=row))
@@ -71,7 +79,7 @@ def _reseal(database: Database, left: _Left) -> None:
 
 def _forget_keys(database: Database) -> bool:
     with writing(database.connection, database.path):
-        if _left(database):
+        if _left(database) or not is_empty(database):
             return False
         register_key(database)
         database.connection.execute(

@@ -7,10 +7,14 @@ number of vaults in any number of processes may share a file: each write is one 
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from anyio import CapacityLimiter
+
+from connectors.local._backup import back_up, restore
 from connectors.local._connections import (
     disconnect,
     find_connection,
@@ -20,19 +24,22 @@ from connectors.local._connections import (
 )
 from connectors.local._consent_rows import ConsentRows
 from connectors.local._crypto import KeyRing, key_ring
-from connectors.local._fields import as_secret, check_text
+from connectors.local._fields import as_secret, check_name, check_text
 from connectors.local._keyfile import FORM
 from connectors.local._oauth_apps import OAuthApps
 from connectors.local._places import default_vault
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
 from connectors.local._refreshing import Refreshes
 from connectors.local._rekeying import reseal
+from connectors.local._revocations import Revocations
 from connectors.local._session import Session
 from connectors.local._settings import find_setting, keep_setting
+from connectors.local._threads import finish
 from connectors.local._work import Work
 from transports import Secret
 
 _LONGEST_TIMEOUT: Final = 86_400
+_RESTORE_TIMEOUT: Final = 10.0
 
 
 class Vault:
@@ -80,6 +87,7 @@ class Vault:
         self._refreshes = Refreshes(self._work)
         self._apps = OAuthApps(self._work)
         self._consents = ConsentRows(self._work)
+        self._revocations = Revocations(self._work)
 
     def __repr__(self) -> str:
         return f"<Vault {str(self._path)!r}, {self._work.state}>"
@@ -104,6 +112,11 @@ class Vault:
         """The consents that somebody was asked for."""
         return self._consents
 
+    @property
+    def revocations(self) -> Revocations:
+        """What the providers have yet to be told."""
+        return self._revocations
+
     async def put(
         self, owner: Owner, grant: Grant, *, connection_id: str | None = None
     ) -> StoredConnection:
@@ -116,14 +129,15 @@ class Vault:
         Args:
             owner: Whose account it is.
             grant: What was allowed.
-            connection_id: The id for an owner who was never connected; by default a new one.
+            connection_id: The id for an owner who was never connected, of letters, digits, `_` and
+                `-`; by default a new one.
 
         Raises:
             ValueError: The owner's account is for another type of integration, or the id is that
                 of another owner's connection.
         """
         if connection_id is not None:
-            check_text("connection_id", connection_id)
+            check_name("connection_id", connection_id)
         if owner.kind == "app" and owner.name != grant.integration_type:
             raise ValueError(
                 f"the grant is for {grant.integration_type!r}, its owner for {owner.name!r}"
@@ -155,7 +169,8 @@ class Vault:
     async def disconnect(self, owner: Owner) -> bool:
         """Erase the token, configuration, scopes and label of the owner's connection.
 
-        Its id, type and times stay, and its generation grows by one. The provider is not told.
+        Its id, type and times stay, and its generation grows by one. What was consented to is left
+        in `revocations`, for the provider to be told.
 
         Returns:
             False when the owner had no connection.
@@ -194,6 +209,53 @@ class Vault:
             VaultBusyError: Another process goes on sealing with another key.
         """
         await reseal(self._work, progress or _no_progress)
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the vault, as it is at this moment, into a file of its own.
+
+        The file is private and complete or not there. It holds the connections, the apps and the
+        settings, sealed as in the vault. The key is not copied: keep it in another place, as the
+        copy is worth nothing without it.
+
+        Args:
+            path: Where nothing is yet.
+
+        Raises:
+            VaultForeignError: Something is there.
+        """
+        target = _absolute(path)
+        await self._work.run(lambda database: back_up(database, target))
+
+    @classmethod
+    async def restore(
+        cls,
+        backup: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
+        *,
+        key: Secret | str | None = None,
+    ) -> None:
+        """Put a backup in the place of a vault that is not there any more.
+
+        Whatever can be refreshed is refreshed before it is relied on: the provider may have gone on
+        since the backup was made. Consents that were waiting are dropped.
+
+        On cancellation it is finished before the caller goes on.
+
+        Args:
+            backup: A file that `backup` has made.
+            path: The vault's file; None stands for the one in the user's data folder.
+            key: As for a vault. The key that the backup was made with is needed: it is given here,
+                or is in `BASE44_VAULT_KEY` or in the file `<path>.key`.
+
+        Raises:
+            VaultForeignError: Something is at the path, or what a vault there has left.
+            VaultError: The backup or the key is not right; then there is no vault.
+        """
+        secret = None if key is None else as_secret(key)
+        del key  # It may be a plain str, which a traceback would show.
+        target = default_vault() if path is None else _absolute(path)
+        work = partial(restore, _absolute(backup), target, _ring(secret), _RESTORE_TIMEOUT)
+        await finish(work, CapacityLimiter(1))
 
     async def aclose(self) -> None:
         """Close the file, after the work that is under way; it may be called again.

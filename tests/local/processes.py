@@ -39,8 +39,9 @@ from tests.local.steps import (
     present,
     reconnect,
     renew,
+    tokens,
 )
-from tests.local.vaults import OWNER, token
+from tests.local.vaults import KEY, OTHER_KEY, OWNER, token
 from transports import Secret
 
 if TYPE_CHECKING:
@@ -196,10 +197,14 @@ def contend(vault: str, name: str, children: str) -> None:
 
 async def connect(vault: str) -> None:
     async with Vault(vault) as opened:
-        await opened.put(OWNER, consented())
-        await opened.consents.begin(
-            OWNER, "slack", state=STATE, verifier=STATE, redirect_uri="http://localhost", now=1.0
-        )
+        await connect_to(opened)
+
+
+async def connect_to(vault: Vault) -> None:
+    await vault.put(OWNER, consented())
+    await vault.consents.begin(
+        OWNER, "slack", state=STATE, verifier=STATE, redirect_uri="http://localhost", now=1.0
+    )
 
 
 async def take(vault: Vault, _: StoredConnection) -> object:
@@ -225,13 +230,40 @@ async def take_steps(path: Path, last: int, states: set[object]) -> None:
         await vault.put(OWNER, consented())
         states.add(await state_of(vault))
         await vault._work.run(partial(kill_before, last=last))
-        for step in (present, postpone, force, renew, present, fail, reconnect):
+        for step in (present, postpone, force, renew, spool, present, fail, reconnect):
             seen = await vault.get(OWNER)
             assert seen is not None
             await step(vault, seen)
             states.add(await state_of(vault))
         await vault.disconnect(OWNER)
         states.add(await state_of(vault))
+
+
+async def spool(vault: Vault, seen: StoredConnection) -> None:
+    await vault.refreshes.spool(seen, tokens(8))
+
+
+def die_rotating(folder: str) -> None:
+    """Change keys again and again, each time killed one statement later; then change them whole."""
+    statement, lived = 0, False
+    while not lived:
+        statement += 1
+        path = Path(folder) / f"{statement}.db"
+        anyio.run(partial(rotate, path, KEY, 0, make=True))
+        lived = in_child(partial(anyio.run, rotate, path, f"{OTHER_KEY},{KEY}", statement)) == 0
+        anyio.run(partial(rotate, path, f"{OTHER_KEY},{KEY}", 0))
+        anyio.run(partial(rotate, path, OTHER_KEY, 0))
+    print(f"rotated after each of {statement} statements")
+
+
+async def rotate(path: Path, key: str, last: int, *, make: bool = False) -> None:
+    async with Vault(path, key=key) as vault:
+        if make:
+            await connect_to(vault)
+        else:
+            assert token(await vault.get(OWNER)) == "planted-access-token-5c1e-1"
+        await vault._work.run(partial(kill_before, last=last))
+        await vault.reseal()
 
 
 def kill_before(database: Database, last: int) -> None:
@@ -252,8 +284,8 @@ async def seen_state(path: Path) -> object:
 
 
 async def state_of(vault: Vault) -> object:
-    (listed,) = await vault.list(OWNER.app_id)
     found = await vault.get(OWNER)
+    (listed,) = await vault.list(OWNER.app_id)
     secrets = found and (found.access_token, found.refresh_token, found.raw, found.presented)
     marks = (listed.generation, listed.state, listed.reason, listed.failures, listed.last_error)
     return (*marks, secrets, found and found.forced_at)
@@ -313,6 +345,7 @@ ROLES = {
         die_creating,
         contend,
         die_refreshing,
+        die_rotating,
     )
 }
 

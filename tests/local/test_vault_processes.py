@@ -85,4 +85,12 @@ def test_a_process_that_is_killed_before_any_statement_of_a_refresh_leaves_a_sta
     said = answer(python("die_refreshing", tmp_path))
     assert said.startswith("whole after each of")
     assert int(said.split()[4]) > 60
-    assert said.endswith("in 9 states\n")
+    assert said.endswith("in 10 states\n")
+
+
+def test_a_process_that_is_killed_before_any_statement_of_a_change_of_keys_spoils_nothing(
+    tmp_path: Path,
+) -> None:
+    said = answer(python("die_rotating", tmp_path))
+    assert said.startswith("rotated after each of")
+    assert int(said.split()[4]) > 15

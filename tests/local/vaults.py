@@ -21,7 +21,9 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 OTHER_KEY = "_____________________________________________v8"[-43:]
 OWNER = Owner.app("app-1", "slack")
 
-DYING = frozenset({"contend", "die_creating", "die_refreshing", "die_writing", "full", "leave"})
+DYING = frozenset(
+    {"contend", "die_creating", "die_refreshing", "die_rotating", "die_writing", "full", "leave"}
+)
 """Roles of `tests.local.processes` that kill themselves or their children, or fill the disk."""
 
 
@@ -40,6 +42,13 @@ def token(connection: StoredConnection | None) -> str:
 def digest(path: Path) -> str:
     """The hash of a file; only while no vault of this process has it open."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The hashes of all files of a folder."""
+    # The index of the log is rebuilt by every reader and holds no content.
+    files = [file for file in folder.iterdir() if not file.name.endswith("-shm")]
+    return {file.name: digest(file) for file in files}
 
 
 def everything_in(folder: Path) -> bytes:
