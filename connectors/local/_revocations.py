@@ -104,7 +104,8 @@ def add_revocation(database: Database, connection: StoredConnection, now: float)
         "connection_id": connection.id,
         "integration_type": connection.integration_type,
         "attempts": 0,
-        "next_attempt_at": now,
+        # At once, whatever a clock says.
+        "next_attempt_at": 0.0,
         "last_error": None,
         "created_at": now,
     }

@@ -35,9 +35,11 @@ from connectors.local._refresh._errors import (
     ReconnectRequiredError,
     RefreshPostponedError,
 )
+from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._margins import Due, due, spread_of
 from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._refresh._protocol import Need, Refresher, TokensUnsavedError
+from connectors.local._refresh._revoker import Revoker
 from connectors.local._vault import Vault
 from transports import Secret, Transport
 
@@ -85,7 +87,11 @@ class TokenKeeper:
         self._policy = policy or RefreshPolicy()
         self._clock = clock
         self._refresher = Refresher(vault, transport, self._policy, clock, allow_local_hosts)
+        self._revoker = Revoker(
+            vault, transport, self._catalog, self._policy, clock, allow_local_hosts
+        )
         self._refreshes = Background[StoredConnection]()
+        self._revocations = Background[None]()
         self._unsaved: dict[str, TokensUnsavedError] = {}
 
     async def connection(
@@ -125,11 +131,47 @@ class TokenKeeper:
             with suppress(WorkEndedError):
                 await self._begin(row, integration, "soon").done.wait()
 
+    async def disconnect(self, owner: Owner) -> bool:
+        """Erase the owner's connection, and tell the provider behind the caller's back.
+
+        It waits for a refresh that is under way, also in another process: that would bring tokens
+        for a connection that is gone.
+
+        Returns:
+            False when the owner had no connection.
+
+        Raises:
+            VaultError: The vault can't be used; nothing was erased.
+        """
+        row = await self._vault.get(owner)
+        if row is None:
+            return False
+        async with ProcessLock(self._vault.path, row.lock_key):
+            disconnected = await self._vault.disconnect(owner)
+        self._unsaved.pop(row.id, None)
+        with suppress(WorkEndedError):
+            self._revocations.begin("all", self._revoker.run)
+        return disconnected
+
+    async def revoke(self) -> None:
+        """Send the revocations that are due, and wait until all have been tried.
+
+        Raises:
+            VaultError: The vault can't be used.
+
+        Cancelled, it ends at once; what has begun goes on.
+        """
+        with suppress(WorkEndedError, FetchCancelledError):
+            flight = self._revocations.begin("all", self._revoker.run)
+            await flight.done.wait()
+            flight.outcome()
+
     async def aclose(self) -> None:
         """End what goes on: what is under way with a provider is waited for, the rest cancelled.
 
         A second call does nothing new. Cancellation does not shorten the wait.
         """
+        await self._revocations.aclose()
         await self._refreshes.aclose()
 
     async def _good(self, row: StoredConnection, rejected: str | None) -> StoredConnection:

@@ -157,13 +157,17 @@ class Refresher:
         return app
 
     async def keep(self, row: StoredConnection, tokens: Tokens) -> StoredConnection:
-        """Keep tokens that have come.
+        """Keep tokens that have come, in the row, or in a file of their own if that fails.
 
         Raises:
-            ReconnectRequiredError: It was disconnected meanwhile.
+            ReconnectRequiredError: It was disconnected meanwhile; the provider will be told.
             TokensUnsavedError: Nothing takes them.
         """
-        return await self._renewed(row, tokens) or await self.found(row)
+        kept = await self._renewed(row, tokens) or await self.vault.find(row.id)
+        if kept is None:
+            # Nobody will ever use what we have got.
+            await self.vault.revocations.add(row, tokens)
+        return kept or await self.found(row)
 
     async def _renewed(self, row: StoredConnection, tokens: Tokens) -> StoredConnection | None:
         for attempt in range(_SAVES):
@@ -179,8 +183,13 @@ class Refresher:
                 with suppress(VaultError):
                     await self.vault.refreshes.renew(row, tokens)
                 raise
-        _tell(row, "unsaved", problem=str(problem))
-        raise TokensUnsavedError(row, tokens) from problem
+        try:
+            await self.vault.refreshes.spool(row, tokens)
+        except VaultError:
+            _tell(row, "unsaved", problem=str(problem))
+            raise TokensUnsavedError(row, tokens) from problem
+        _tell(row, "spooled", problem=str(problem))
+        return await self.vault.find(row.id)
 
 
 @final

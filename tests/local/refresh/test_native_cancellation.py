@@ -23,29 +23,32 @@ async def test_tokens_that_have_come_are_kept_though_the_refresh_is_cancelled(
         it.clock.now += 3600
         answered = anyio.Event()
 
-        def answer(request: Request) -> Response:
-            answered.set()
-            return it.provider.renew(request)
-
-        it.provider.next = [answer]
-
         async def call() -> None:
             with pytest.raises(RefreshPostponedError):
                 await it.get()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call)
-            await begun(it)
-            flight = it.keeper._refreshes.find((row.id, True))
-            assert flight is not None
-            assert isinstance(flight._task, asyncio.Task)
-            # Another process writes, so that keeping them takes a while.
-            await answered.wait()
-            with database(it.vault.path) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                await asyncio.sleep(0)
+        with database(it.vault.path) as another:
+
+            def answer(request: Request) -> Response:
+                # From here on another process writes, so that keeping the tokens takes a while.
+                another.execute("BEGIN IMMEDIATE")
+                answered.set()
+                return it.provider.renew(request)
+
+            it.provider.next = [answer]
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(call)
+                await begun(it)
+                flight = it.keeper._refreshes.find((row.id, True))
+                assert flight is not None
+                assert isinstance(flight._task, asyncio.Task)
+                await answered.wait()
+                for _ in range(100):
+                    await asyncio.sleep(0)
                 flight._task.cancel()
-                connection.execute("ROLLBACK")
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                another.execute("ROLLBACK")
         kept = await it.row()
         assert token(kept) != ACCESS
         assert kept.refresh_token == Secret(it.provider.refresh_token)

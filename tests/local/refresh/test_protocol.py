@@ -603,6 +603,25 @@ async def test_two_refusals_in_unknown_words_a_day_apart_end_nothing(tmp_path: P
 # Meanwhile somebody else has done something to the connection.
 
 
+async def test_tokens_for_a_connection_that_was_disconnected_meanwhile_are_revoked(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+
+        async def disconnect(request: Request) -> Response:
+            await it.vault.disconnect(OWNER)
+            return it.provider.renew(request)
+
+        it.provider.next = [disconnect]
+        with pytest.raises(ReconnectRequiredError) as raised:
+            await it.get()
+        assert raised.value.reason == "disconnected"
+        queued = await it.vault.revocations.due(it.clock.now, 10)
+        assert Secret(it.provider.refresh_token) in [job.refresh_token for job in queued]
+
+
 @pytest.mark.parametrize("ended", ["disconnected", "invalid_grant"])
 async def test_a_connection_that_ended_while_somebody_waited_has_ended_for_them_too(
     tmp_path: Path, ended: str
@@ -687,6 +706,7 @@ async def test_a_connection_that_was_made_again_meanwhile_stays_as_it_is(
         got = await it.get()
         assert got.refresh_token == Secret("of-the-new-consent")
         assert (await it.row()).state == "active"
+        assert await it.vault.revocations.due(it.clock.now, 10) == ()
 
 
 # When the disk does not take what came.
@@ -707,6 +727,24 @@ async def written_to(it: World) -> AsyncIterator[None]:
         it.provider.next = [answer]
         yield
         may_end.set()
+
+
+async def test_what_the_vault_does_not_take_is_kept_beside_it_and_found_by_every_process(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, busy_timeout=0.01) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        async with written_to(it):
+            got = await it.get()
+            assert token(got) != ACCESS
+            found = await it.another().connection(OWNER)
+            assert found is not None
+            assert token(found) == token(got)
+        assert (await it.row()).refresh_token == Secret(it.provider.refresh_token)
+        it.clock.now += HOUR
+        await it.get()
+        assert it.provider.alive
 
 
 async def test_what_nothing_takes_is_served_from_memory_and_never_renewed_until_it_is_kept(
@@ -746,7 +784,8 @@ async def test_what_nothing_took_is_of_no_use_after_a_new_consent(tmp_path: Path
 
 
 def block_spool(it: World) -> None:
-    it.vault.path.with_name("vault.db.spool").write_text("a file where a folder has to be")
+    """Let there be a folder that can be read, and in which nobody can make a file."""
+    it.vault.path.with_name("vault.db.spool").symlink_to("/proc/self/task")
 
 
 async def keep_locked(path: Path, locked: anyio.Event, may_end: anyio.Event) -> None:

@@ -1,0 +1,117 @@
+"""Tells providers that a token is no longer wanted, after the vault has forgotten it.
+
+What is to be revoked lies in the vault's outbox, put there by the transaction that erased it, so a
+crash loses no revocation. A provider that can't be reached is asked again later; one that refuses
+has its reasons, mostly that the token is dead already. A revocation that fails harms nobody but
+leaves a grant that the account's owner did not want any more, so it is told when it is given up.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final, final
+
+import anyio
+import attrs
+
+from connectors._events import emit
+from connectors.catalog import Integration
+from connectors.local._oauth import revocation_request, revocation_result
+from connectors.local._oauth_records import Revocation
+from connectors.local._refresh._policy import RefreshPolicy
+from connectors.local._vault import Vault
+from transports import Request, Response, Transport, TransportError
+
+_AT_ONCE: Final = 20
+_MOST_ATTEMPTS: Final = 12
+
+
+@final
+@attrs.frozen(eq=False)
+class Revoker:
+    """Empties the outbox of a vault."""
+
+    vault: Vault
+    """Where it is."""
+
+    transport: Transport
+    """The way to the providers."""
+
+    catalog: Mapping[str, Integration]
+    """How they are asked."""
+
+    policy: RefreshPolicy
+    """How patiently."""
+
+    clock: Callable[[], float]
+    """The wall clock, in Unix seconds."""
+
+    allow_local_hosts: bool
+    """As for `connectors.catalog.check_config`."""
+
+    async def run(self) -> None:
+        """Send what is due.
+
+        Raises:
+            VaultError: The vault can't be used.
+
+        Cancelled, it ends at once; what was not confirmed is sent again later.
+        """
+        for job in await self.vault.revocations.due(self.clock(), _AT_ONCE):
+            await self._revoke(job)
+
+    async def _revoke(self, job: Revocation) -> None:
+        request = await self._request(job)
+        problem = None if request is None else await self._asked(job, request)
+        if problem is None:
+            await self.vault.revocations.done(job.id)
+        elif job.attempts + 1 >= _MOST_ATTEMPTS:
+            emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
+            await self.vault.revocations.done(job.id)
+        else:
+            emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
+            wait = self.policy.delay(job.attempts + 1, None, random.random)
+            await self.vault.revocations.postpone(job.id, self.clock() + wait, problem)
+
+    async def _request(self, job: Revocation) -> Request | None:
+        """The request; None when this provider takes none."""
+        integration = self.catalog.get(job.integration_type)
+        app = await self.vault.apps.get(job.integration_type)
+        if integration is None or app is None:
+            return None
+        try:
+            return revocation_request(
+                integration,
+                app.client,
+                access_token=job.access_token,
+                refresh_token=job.refresh_token,
+                config=job.config or {},
+                allow_local_hosts=self.allow_local_hosts,
+            )
+        except ValueError as error:
+            emit("warning", "connectors.local.revocation_refused", **_facts(job, str(error)))
+            return None
+
+    async def _asked(self, job: Revocation, request: Request) -> str | None:
+        """What went wrong, if another attempt could go better."""
+        deadline = anyio.current_time() + self.policy.deadline
+        result: Response | TransportError
+        try:
+            result = await self.transport.send(attrs.evolve(request, deadline=deadline))
+        except TransportError as error:
+            result = error
+        outcome = revocation_result(self.catalog[job.integration_type], result)
+        if outcome == "refused":
+            emit("warning", "connectors.local.revocation_refused", **_facts(job, _told(result)))
+        return _told(result) if outcome == "later" else None
+
+
+def _told(result: Response | TransportError) -> str:
+    return f"status {result.status}" if isinstance(result, Response) else type(result).__name__
+
+
+def _facts(job: Revocation, problem: str) -> dict[str, object]:
+    return {
+        "integration_type": job.integration_type,
+        "attempts": job.attempts + 1,
+        "problem": problem,
+    }

@@ -1,0 +1,183 @@
+"""What a person does not want any more is ended at the provider too, sooner or later."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+import structlog
+
+from tests.local.refresh.providers import (
+    OWNER,
+    REFRESH,
+    TYPE,
+    World,
+    loses,
+    says,
+    sent,
+    unreachable,
+    world,
+)
+from tests.loops import REAL, on
+from transports import Request, Response
+
+pytestmark = on(REAL)
+
+
+class Revocations:
+    """Answers revocations and remembers them; refreshes go on to the provider."""
+
+    def __init__(self, it: World) -> None:
+        self._it = it
+        self.tokens: list[str] = []
+        self.answers = it.provider.next
+
+    async def __call__(self, request: Request) -> Response:
+        assert request.url == "https://api.box.com/oauth2/revoke"
+        self.tokens.append(sent(request)["token"])
+        if self.answers:
+            given = self.answers.pop(0)(request)
+            return given if isinstance(given, Response) else await given
+        return Response(200)
+
+
+def revocations(it: World) -> Revocations:
+    answers = Revocations(it)
+    it.transport.route("POST", "https://api.box.com/oauth2/revoke", answers)
+    return answers
+
+
+async def test_disconnecting_erases_and_then_tells_the_provider(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        assert await it.keeper.disconnect(OWNER)
+        assert await it.vault.get(OWNER) is None
+        await it.keeper.revoke()
+        assert answers.tokens == [REFRESH]
+        assert await it.vault.revocations.due(it.clock.now, 10) == ()
+
+
+async def test_who_has_no_connection_has_nothing_to_disconnect(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        assert not await it.keeper.disconnect(OWNER)
+        await it.keeper.revoke()
+        assert answers.tokens == []
+
+
+async def test_disconnecting_waits_for_a_refresh_and_revokes_what_that_has_brought(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        it.clock.now += 3600
+        asked, may_answer = anyio.Event(), anyio.Event()
+
+        async def when_told(request: Request) -> Response:
+            asked.set()
+            await may_answer.wait()
+            return it.provider.renew(request)
+
+        it.provider.next.append(when_told)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.get)
+            await asked.wait()
+            tasks.start_soon(it.keeper.disconnect, OWNER)
+            await anyio.wait_all_tasks_blocked()
+            assert await it.vault.get(OWNER) is not None
+            may_answer.set()
+        await it.keeper.revoke()
+        assert answers.tokens == [it.provider.refresh_token]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [says(503), unreachable, loses, says(500)],
+    ids=["503", "unreachable", "silence", "500"],
+)
+async def test_a_revocation_that_may_not_have_happened_is_sent_again_later(
+    tmp_path: Path, failure: object
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        answers.answers.append(failure)  # type: ignore[arg-type]
+        await it.keeper.revoke()
+        assert answers.tokens == [REFRESH]
+        it.clock.now += 5
+        await it.keeper.revoke()
+        assert answers.tokens == [REFRESH] * 2
+        it.clock.now += 3600
+        await it.keeper.revoke()
+        assert len(answers.tokens) == 2
+
+
+async def test_a_revocation_that_never_happens_is_given_up_and_told(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        with structlog.testing.capture_logs() as events:
+            for _ in range(12):
+                answers.answers.append(unreachable)
+                await it.keeper.revoke()
+                it.clock.now += 3600
+        assert len(answers.tokens) == 12
+        assert events[-1]["event"] == "connectors.local.revocation_given_up"
+        await it.keeper.revoke()
+        assert len(answers.tokens) == 12
+        assert REFRESH not in str(events)
+
+
+async def test_a_provider_that_refuses_is_not_asked_again_and_that_is_told(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        answers.answers.append(says(401, {"error": "invalid_client"}))
+        with structlog.testing.capture_logs() as events:
+            await it.keeper.revoke()
+        assert [event["event"] for event in events] == ["connectors.local.revocation_refused"]
+        it.clock.now += 3600
+        await it.keeper.revoke()
+        assert len(answers.tokens) == 1
+
+
+async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        await it.vault.apps.remove(TYPE)
+        await it.keeper.revoke()
+        assert answers.tokens == []
+        assert await it.vault.revocations.due(it.clock.now, 10) == ()
+
+
+async def test_a_configuration_that_the_type_does_not_take_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect(connection_config={"unheard-of": "planted-value"})
+        await it.vault.disconnect(OWNER)
+        with structlog.testing.capture_logs() as events:
+            await it.keeper.revoke()
+        assert [event["event"] for event in events] == ["connectors.local.revocation_refused"]
+        assert "planted-value" not in str(events)
+        assert answers.tokens == []
+
+
+async def test_a_closed_keeper_tells_nobody(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.keeper.aclose()
+        assert await it.keeper.disconnect(OWNER)
+        await it.keeper.revoke()
+        assert answers.tokens == []
+        # The next one finds it.
+        await it.another().revoke()
+        assert answers.tokens == [REFRESH]
