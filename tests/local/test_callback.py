@@ -93,7 +93,7 @@ async def test_a_reload_after_a_failure_says_again_what_it_was(tmp_path: Path) -
         assert pages[0].body == pages[1].body
         told = text_of(pages[0])
         assert "Not connected" in told
-        assert "did not give its consent (access_denied" in told
+        assert "the consent was not given (access_denied" in told
 
 
 async def test_who_comes_too_late_is_told(tmp_path: Path) -> None:
