@@ -4,6 +4,10 @@ A page that a browser has open may send requests to this machine, and may point 
 127.0.0.1 so as to be taken for the server's own page (DNS rebinding). Against the second stands the
 `Host`, which then is that name; against the first `Origin` and `Sec-Fetch-Site`, which a page can't
 choose. There are no CORS headers anywhere, so no answer is readable from another origin either.
+
+One thing a page of another origin may do: lead the person in front of it here, as a provider does
+after a consent. Then the browser shows the answer to that person and to nobody else, and it sends
+no credential that a page would have had to give it.
 """
 
 from collections.abc import Iterable
@@ -15,6 +19,8 @@ from transports import Headers
 
 _LOOPBACK: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
 _OWN_SITE = frozenset({"same-origin", "none"})
+# What a browser says of a whole page that is opened (Fetch Metadata), not of a frame in another.
+_OPENING = {"sec-fetch-mode": ("navigate",), "sec-fetch-dest": ("document",)}
 _HTTP_PORT = 80
 
 
@@ -48,7 +54,7 @@ class Guard:
         self._hosts = frozenset(form for name in names for form in _forms(name, port))
         self._shown = f"http://localhost:{port}"
 
-    def check(self, headers: Headers) -> str:
+    def check(self, method: str, headers: Headers) -> str:
         """Let a message pass.
 
         Returns:
@@ -63,9 +69,14 @@ class Guard:
         if hosts[0].lower() not in self._hosts:
             raise Refusal(421, f"This server does not answer under that host; use {self._shown}")
         own_page = all(origin == f"http://{hosts[0]}" for origin in headers.get_all("origin"))
-        if not own_page or not _OWN_SITE.issuperset(headers.get_all("sec-fetch-site")):
+        own_site = _OWN_SITE.issuperset(headers.get_all("sec-fetch-site"))
+        if not own_page or not (own_site or _opens_a_page(method, headers)):
             raise Refusal(403, "This server does not answer web pages of other origins")
         return hosts[0]
+
+
+def _opens_a_page(method: str, headers: Headers) -> bool:
+    return method == "GET" and all(headers.get_all(name) == said for name, said in _OPENING.items())
 
 
 def _forms(name: str, port: int) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class _Exchange:
             raise Refusal(505, "This server speaks HTTP/1.1")
         try:
             headers = Headers(_fields(message))
-            host = self._guard.check(headers)
+            host = self._guard.check(message.method, headers)
             url = f"http://{host}{message.raw_path}"
             return Request(message.method, url, headers, await _body(message))
         except ValueError:

@@ -16,9 +16,9 @@ from transports import Headers
 SLACK = f"/api/apps/{APP}/external-auth/tokens/slack"
 
 
-def verdict(guard: Guard, *fields: tuple[str, str]) -> int | str:
+def verdict(guard: Guard, *fields: tuple[str, str], method: str = "GET") -> int | str:
     try:
-        return guard.check(Headers(fields))
+        return guard.check(method, Headers(fields))
     except Refusal as refusal:
         return refusal.response.status
 
@@ -120,6 +120,51 @@ def test_programs_and_its_own_pages_may_ask(fields: list[tuple[str, str]]) -> No
 )
 def test_no_page_of_another_origin_may_ask(fields: list[tuple[str, str]]) -> None:
     assert verdict(Guard([], 8400), HOST, *fields) == 403
+
+
+FROM_ELSEWHERE = {
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_origin_may_lead_a_person_here(site: str) -> None:
+    fields = {**FROM_ELSEWHERE, "Sec-Fetch-Site": site}
+    assert verdict(Guard([], 8400), HOST, *fields.items()) == "localhost:8400"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Mode": ""},
+        {"Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Dest": "document, iframe"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_it_may_not_embed_or_read_what_is_here(changed: dict[str, str]) -> None:
+    fields = {**FROM_ELSEWHERE, **changed}
+    assert verdict(Guard([], 8400), HOST, *fields.items()) == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "get"])
+def test_it_may_not_have_a_person_send_anything_here(method: str) -> None:
+    assert verdict(Guard([], 8400), HOST, *FROM_ELSEWHERE.items(), method=method) == 403
+
+
+@pytest.mark.parametrize("name", ["Sec-Fetch-Mode", "Sec-Fetch-Dest"])
+def test_it_may_lead_a_person_here_only_if_the_browser_says_so_once(name: str) -> None:
+    guard = Guard([], 8400)
+    twice = (*FROM_ELSEWHERE.items(), (name, FROM_ELSEWHERE[name]))
+    without = [(other, said) for other, said in FROM_ELSEWHERE.items() if other != name]
+    assert verdict(guard, HOST, *twice) == verdict(guard, HOST, *without) == 403
 
 
 @pytest.mark.parametrize(
