@@ -222,23 +222,35 @@ class Client:
         vault: "Vault | str | os.PathLike[str] | None" = None,
         app_id: str = "local",
         user: str | None = None,
+        provider_transport: Transport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> "Client":
         """A client of a local backend in this process, with all the credentials it needs.
 
-        There is no server and no network: requests go straight to the backend over a vault, on
-        asyncio and on trio. It needs the extra `local`.
+        There is no server: requests go straight to the backend over a vault, on asyncio and on
+        trio. The network is used for what only a provider can do: renew and revoke tokens, and
+        answer `call_api`. It needs the extra `local`.
 
         Args:
             vault: The vault's file; None is the one that the `connectors` command uses. A `Vault`
                 stays open when the client is closed.
             app_id: Whose connections are meant.
             user: The app user on whose behalf the client acts.
+            provider_transport: What carries requests to the providers; it is not closed with the
+                client. None makes an `AiohttpTransport` when it is needed, which is; on trio there
+                is none yet.
             timeout: As for `Client`.
+
+        Raises:
+            TypeError, ValueError: An argument can't be right.
         """
         from connectors.local import local_credentials  # noqa: PLC0415 - heavy, and an extra.
 
-        credentials = local_credentials(vault=vault, user=user)
+        if provider_transport is not None:
+            _check_transport("provider_transport", provider_transport)
+        credentials = local_credentials(
+            vault=vault, user=user, provider_transport=provider_transport
+        )
         client = object.__new__(cls)
         identity = Identity(
             app_id=checked_app_id(app_id),
@@ -387,8 +399,12 @@ def _engine(transport: Transport | None) -> Engine:
         from transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - heavy, and not needed by all.
 
         return Engine(AiohttpTransport(), owns_transport=True)
+    _check_transport("transport", transport)
+    return Engine(transport, owns_transport=False)
+
+
+def _check_transport(name: str, transport: object) -> None:
     if not isinstance(transport, Transport):
         raise TypeError(
-            f"transport must have send() and aclose(), and {type(transport).__name__} has not."
+            f"{name} must have send() and aclose(), and {type(transport).__name__} has not."
         )
-    return Engine(transport, owns_transport=False)

@@ -27,7 +27,8 @@ from transports import FieldValue, Headers, Request, Secret
 _REJECTED: Final = "Base44-Rejected-Token"
 
 # A provider's answer comes inside of another one, escaped or in base64, which makes it longer.
-_LARGEST_ENVELOPE: Final = 64 * 1024 * 1024
+LARGEST_ENVELOPE: Final = 64 * 1024 * 1024
+"""Bytes of the answer to `call_api` that are accepted."""
 
 
 @final
@@ -76,7 +77,7 @@ class Requests:
         segment = encode_segment(integration_type, "integration_type")
         body = encode_json(call, "The call")
         url = f"{self._base}/connectors/{segment}/call"
-        return Request("POST", url, self._as_service, body, max_body=_LARGEST_ENVELOPE)
+        return Request("POST", url, self._as_service, body, max_body=LARGEST_ENVELOPE)
 
     def connect_app_user(self, connector_id: str) -> Request:
         """Begin to connect the current user's own account."""

@@ -12,7 +12,7 @@ import anyio
 import click
 
 from connectors._command._failures import Failure
-from connectors._command._options import DEFAULT_APP, app_option, examples, vault_option
+from connectors._command._options import app_option, examples, vault_option
 from connectors._command._output import is_terminal, tell
 from connectors._command._running import run_until_told
 from connectors.local import (
@@ -25,6 +25,7 @@ from connectors.local import (
     vault_authority,
 )
 from connectors.local._guard import in_url
+from connectors.local._places import DEFAULT_APP
 
 _PORT: Final = 8044
 _HOST: Final = "127.0.0.1"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 import click
@@ -15,11 +15,9 @@ from connectors._wire import encode_segment
 from connectors.catalog import integrations
 from connectors.local import Owner, default_vault
 from connectors.local._files import exists
+from connectors.local._places import DEFAULT_APP
 
 _F = TypeVar("_F", bound=Callable[..., object])
-
-DEFAULT_APP: Final = "local"
-"""The app of who names none; that of `Client.local()` too."""
 
 
 def examples(*lines: str) -> str:

@@ -187,7 +187,8 @@ class Api:
     headers: Mapping[str, str] = _EMPTY
     """What each call needs beside the token."""
     optional_headers: tuple[str, ...] = ()
-    """What only this API knows and a caller may set, in the place of one of `headers` too."""
+    """What only this API knows: a caller may set it, in the place of one of `headers` too, and sees
+    it in an answer."""
 
 
 @frozen(kw_only=True, repr=False)

@@ -39,13 +39,17 @@ def answer(
     return Response(status, fields, json.dumps(data).encode("ascii"), source="local")
 
 
-def connection_answer(connection: StoredConnection) -> Response:
-    """A connection with its token: the one answer that holds a secret."""
-    return Response(200, _FIELDS, _connection_json(connection), source="local")
+def encoded_answer(body: bytes) -> Response:
+    """JSON that is encoded already."""
+    return Response(200, _FIELDS, body, source="local")
 
 
-def _connection_json(connection: StoredConnection) -> bytes:
-    config = connection.connection_config
+def connection_answer(connection: StoredConnection, config: Mapping[str, str] | None) -> Response:
+    """A connection with its token and some of its values: the one answer that holds a secret."""
+    return Response(200, _FIELDS, _connection_json(connection, config), source="local")
+
+
+def _connection_json(connection: StoredConnection, config: Mapping[str, str] | None) -> bytes:
     assert connection.access_token is not None
     return json.dumps(
         {

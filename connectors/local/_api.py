@@ -1,27 +1,35 @@
 """The connectors API of this machine: `handle(Request) -> Response` over a vault.
 
-It is as pure as something with a vault can be: no socket, no clock but the one that measures it, no
-state of its own. A server stands before it, or a client directly. A request is routed first, then
-its sender is identified and let through, and only then is anything else of it looked at.
+No socket is in here: a server stands before it, or a client directly. What it keeps lies in the
+vault; what it does behind its callers' backs, renewing tokens and revoking them, ends when it is
+closed. A request is routed first, then its sender is identified and let through, and only then is
+anything else of it looked at.
 
 Whatever comes in, an answer goes out: JSON, in the protocol's words. Only cancellation passes.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Final, final
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, Self, final
 
 import anyio
 
 from connectors._events import emit
+from connectors.catalog import Integration, integrations
 from connectors.local._answers import Refusal, internal_error, vault_failure
 from connectors.local._authority import Authority
 from connectors.local._errors import VaultError
+from connectors.local._forwarding import Forwarder
 from connectors.local._management_routes import MANAGEMENT_ROUTES
+from connectors.local._providers import Providers
+from connectors.local._refresh import RefreshPolicy, TokenKeeper
 from connectors.local._routing import RoutedRequest, find_route, place_of
+from connectors.local._services import Services
 from connectors.local._token_routes import TOKEN_ROUTES
 from connectors.local._vault import Vault
-from transports import Request, Response
+from transports import Request, Response, Transport
 
 _ROUTES: Final = (*TOKEN_ROUTES, *MANAGEMENT_ROUTES)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -32,21 +40,50 @@ class LocalBackend:
     """Answers the requests of the connectors API from a vault.
 
     It serves every app id: a connection belongs to the app under which it was put in. It runs on
-    asyncio and on trio, and any number of requests at a time.
+    asyncio and on trio, and any number of requests at a time. It has to be closed, or used with
+    `async with`.
 
     Args:
         vault: Where connections are kept; it is not closed here.
         authority: Who may ask.
+        transport: The way to the providers, which is not closed here. None makes an
+            `AiohttpTransport` when it is needed, which is; that one is for asyncio alone.
+        catalog: The integration types, if they are not those of `connectors.catalog`.
+        policy: How patiently tokens are renewed.
+        clock: The wall clock, in Unix seconds.
+        allow_local_hosts: As for `connectors.catalog.check_config`.
     """
 
-    def __init__(self, vault: Vault, authority: Authority) -> None:
-        self._vault = vault
+    def __init__(
+        self,
+        vault: Vault,
+        authority: Authority,
+        *,
+        transport: Transport | None = None,
+        catalog: Mapping[str, Integration] | None = None,
+        policy: RefreshPolicy | None = None,
+        clock: Callable[[], float] = time.time,
+        allow_local_hosts: bool = False,
+    ) -> None:
         self._authority = authority
+        known = integrations() if catalog is None else catalog
+        providers = Providers(transport)
+        keeper = TokenKeeper(
+            vault,
+            providers,
+            catalog=known,
+            policy=policy,
+            clock=clock,
+            allow_local_hosts=allow_local_hosts,
+        )
+        forwarder = Forwarder(keeper, providers, allow_local_hosts=allow_local_hosts)
+        self._services = Services(vault, known, clock, providers, keeper, forwarder)
 
     async def handle(self, request: Request, /) -> Response:
         """Answer a request, whatever it is; errors are answers too.
 
-        Cancelled, it ends when the vault has finished or undone what it had begun.
+        Cancelled, it ends when the vault has finished or undone what it had begun. The refresh of a
+        token goes on.
         """
         began = anyio.current_time()
         response = await self._answered(request)
@@ -57,6 +94,27 @@ class LocalBackend:
         return Response(
             response.status, response.headers.merged(echoed), response.body, source="local"
         )
+
+    async def aclose(self) -> None:
+        """End what goes on. It may be repeated.
+
+        What has been sent to a provider is waited for, at most until its deadline, because the
+        answer may hold the only token that is good. Cancellation does not shorten that.
+        """
+        with anyio.CancelScope(shield=True):
+            await self._services.keeper.aclose()
+            await self._services.providers.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
     async def _answered(self, request: Request) -> Response:
         try:
@@ -74,12 +132,18 @@ class LocalBackend:
         principal = self._authority.identify(request.headers)
         match.route.access.check(principal)
         routed = RoutedRequest(
-            self._vault, principal, match.app_id, match.name, place.query, request.body
+            self._services,
+            principal,
+            match.app_id,
+            match.name,
+            place.query,
+            request.headers,
+            request.body,
         )
         return await match.route.handler(routed)
 
     def __repr__(self) -> str:
-        return f"<LocalBackend over {self._vault!r}>"
+        return f"<LocalBackend over {self._services.vault!r}>"
 
 
 def _echoed(request: Request) -> Mapping[str, str]:

@@ -120,9 +120,10 @@ async def demo() -> AsyncIterator[Demo]:
         async with Vault(Path(folder) / "vault.db") as vault:
             await vault.put(Owner.app(_APP, _TYPE), Grant(_TYPE, _TOKEN))
             authority = await vault_authority(vault)
-            backend = _CountingBackend(LocalBackend(vault, authority))
-            async with serve(backend) as server:
-                yield Demo(server.url, authority.service_token, backend)
+            async with LocalBackend(vault, authority) as local:
+                backend = _CountingBackend(local)
+                async with serve(backend) as server:
+                    yield Demo(server.url, authority.service_token, backend)
 
 
 async def _ending(call: Awaitable[str], step: Step) -> str | None:

@@ -21,6 +21,7 @@ from transports import (
     Request,
     Response,
     Secret,
+    Transport,
     TransportClosedError,
     within_deadline,
 )
@@ -34,12 +35,19 @@ class InProcessTransport:
         vault: Where connections are kept. A path is opened when the first request comes, and closed
             with the transport; None is the vault in the user's data folder. A `Vault` stays open.
         authority: Who may ask.
+        provider_transport: The way to the providers, as for `LocalBackend`.
     """
 
-    def __init__(self, vault: Vault | str | os.PathLike[str] | None, authority: Authority) -> None:
+    def __init__(
+        self,
+        vault: Vault | str | os.PathLike[str] | None,
+        authority: Authority,
+        *,
+        provider_transport: Transport | None = None,
+    ) -> None:
         self._vault = vault if isinstance(vault, Vault) else Vault(vault)
         self._owns_vault = vault is not self._vault
-        self._backend = LocalBackend(self._vault, authority)
+        self._backend = LocalBackend(self._vault, authority, transport=provider_transport)
         self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
         self._closed = False
         self._process: int | None = None
@@ -68,7 +76,10 @@ class InProcessTransport:
         raise _closed(request, maybe_sent=True)
 
     async def aclose(self) -> None:
-        """End what is under way, then close the vault if it was opened here. It may be repeated."""
+        """End what is under way, then close the vault if it was opened here. It may be repeated.
+
+        What has been sent to a provider is waited for, as `LocalBackend.aclose` says.
+        """
         self._closed = True
         try:
             for scope in self._under_way:
@@ -76,8 +87,11 @@ class InProcessTransport:
             for ended in tuple(self._under_way.values()):
                 await ended.wait()
         finally:
-            if self._owns_vault:
-                await self._vault.aclose()
+            try:
+                await self._backend.aclose()
+            finally:
+                if self._owns_vault:
+                    await self._vault.aclose()
 
     async def _answer(self, request: Request) -> Response:
         began = anyio.current_time()
@@ -139,20 +153,24 @@ class LocalCredentials:
 
 
 def local_credentials(
-    *, vault: Vault | str | os.PathLike[str] | None = None, user: str | None = None
+    *,
+    vault: Vault | str | os.PathLike[str] | None = None,
+    user: str | None = None,
+    provider_transport: Transport | None = None,
 ) -> LocalCredentials:
     """A way to a vault in this process, and the credentials for it; touches no file.
 
     Args:
         vault: As for `InProcessTransport`.
         user: The app user on whose behalf a client acts.
+        provider_transport: The way to the providers, as for `LocalBackend`.
 
     Raises:
         TypeError, ValueError: The path or the user can't be right.
     """
     authority = Authority.ephemeral()
     return LocalCredentials(
-        transport=InProcessTransport(vault, authority),
+        transport=InProcessTransport(vault, authority, provider_transport=provider_transport),
         service_token=authority.service_token,
         api_key=authority.api_key,
         user_token=None if user is None else authority.issue_user_token(user),

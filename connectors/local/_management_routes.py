@@ -8,7 +8,6 @@ other answer for success.
 import json
 import shlex
 from collections.abc import Mapping
-from functools import cache
 from typing import Final, NoReturn
 from urllib.parse import parse_qs
 
@@ -16,6 +15,8 @@ from connectors.catalog import ConfigField, Integration, integrations
 from connectors.local._answers import Refusal, answer, not_connected, not_supported
 from connectors.local._records import ConnectionSummary, Owner
 from connectors.local._routing import Access, Route, RoutedRequest
+from connectors.local._services import Services
+from connectors.local._statuses import Status, status
 from transports import Response
 
 _MANAGER: Final = Access(
@@ -23,15 +24,12 @@ _MANAGER: Final = Access(
     "This endpoint is only accessible to API keys and user tokens",
 )
 _MOST_FIELDS: Final = 16
+_REMOVED: Final = "disconnected"
 
 
-async def _available(_request: RoutedRequest) -> Response:
-    return _available_integrations()
-
-
-@cache
-def _available_integrations() -> Response:
-    return answer({"integrations": [_offered(entry) for entry in integrations().values()]})
+async def _available(request: RoutedRequest) -> Response:
+    offered = [_offered(entry) for entry in request.services.catalog.values()]
+    return answer({"integrations": offered})
 
 
 def _offered(integration: Integration) -> dict[str, object]:
@@ -58,26 +56,34 @@ def _config_field(field: ConfigField) -> dict[str, object]:
 
 
 async def _list(request: RoutedRequest) -> Response:
-    found = await request.vault.list(request.app_id)
+    found = await request.services.vault.list(request.app_id)
+    listed = [_listed(entry, request.services) for entry in found if entry.owner.kind == "app"]
     # What was removed leaves a row in the vault, and is not to come back in a `connectors pull`.
-    kept = [entry for entry in found if entry.owner.kind == "app" and entry.state == "active"]
-    return answer({"integrations": [_listed(entry) for entry in kept]})
+    return answer({"integrations": [entry for entry in listed if entry["status"] != _REMOVED]})
 
 
-def _listed(connection: ConnectionSummary) -> dict[str, object]:
+def _listed(connection: ConnectionSummary, services: Services) -> dict[str, object]:
     shown: dict[str, object] = {
         "integration_type": connection.integration_type,
-        "status": connection.state,
+        "status": _status_of(connection, services),
         "scopes": connection.scopes,
     }
     label = connection.account_label or ""
     return {**shown, "user_email": label} if "@" in label else shown
 
 
+def _status_of(connection: ConnectionSummary, services: Services) -> Status:
+    return status(connection, services.catalog, services.clock())
+
+
+def _is_active(connection: ConnectionSummary, services: Services) -> bool:
+    return _status_of(connection, services) == "active"
+
+
 async def _authorize(request: RoutedRequest) -> Response:
     wanted = _scopes(request.body)
-    connection = await request.vault.get(Owner.app(request.app_id, request.name))
-    if connection is None or connection.state != "active":
+    connection = await request.services.vault.get(Owner.app(request.app_id, request.name))
+    if connection is None or not _is_active(connection, request.services):
         _refuse(request.name, "not_connected", "is not connected")
     # The scopes of a request replace the old ones, so more than asked for is not the same either.
     if wanted | _required(request.name) != set(connection.scopes) | _required(request.name):
@@ -133,9 +139,9 @@ async def _status(request: RoutedRequest) -> Response:
     integration_type, wanted = parameters.get("integration_type"), parameters.get("connection_id")
     if not integration_type or not integration_type.isprintable():
         raise Refusal(422, "The query must have integration_type=, and it must be printable text")
-    connection = await request.vault.get(Owner.app(request.app_id, integration_type))
+    connection = await request.services.vault.get(Owner.app(request.app_id, integration_type))
     # No consent is under way here, so nothing is PENDING: to go on asking would change nothing.
-    active = connection is not None and connection.state == "active"
+    active = connection is not None and _is_active(connection, request.services)
     same = connection is not None and wanted in {None, connection.id}
     return answer({"status": "ACTIVE" if active and same else "FAILED"})
 
@@ -153,7 +159,7 @@ def _parameters(query: str) -> Mapping[str, str]:
 
 
 async def _remove(request: RoutedRequest) -> Response:
-    if not await request.vault.disconnect(Owner.app(request.app_id, request.name)):
+    if not await request.services.vault.disconnect(Owner.app(request.app_id, request.name)):
         raise not_connected()
     return answer({"status": "removed", "integration_type": request.name})
 

@@ -1,9 +1,12 @@
-"""Where a vault lies when nobody says where."""
+"""What is meant when nobody says which: the vault, and the app."""
 
 from pathlib import Path
 from typing import Final
 
 import platformdirs
+
+DEFAULT_APP: Final = "local"
+"""The app of who names none, as with the command and `Client.local()`."""
 
 _APPLICATION: Final = "base44-connectors"
 

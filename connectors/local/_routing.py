@@ -14,8 +14,8 @@ import attrs
 
 from connectors.local._answers import Refusal
 from connectors.local._authority import Principal, Role
-from connectors.local._vault import Vault
-from transports import Request, Response
+from connectors.local._services import Services
+from transports import Headers, Request, Response
 
 _ANY: Final = "*"
 _BEFORE_APP: Final = ("api", "apps")
@@ -37,8 +37,8 @@ class Place:
 class RoutedRequest:
     """A request as its handler sees it: who asks for what."""
 
-    vault: Vault
-    """Where connections are kept."""
+    services: Services
+    """What answers it."""
 
     principal: Principal
     """Who asks."""
@@ -51,6 +51,9 @@ class RoutedRequest:
 
     query: str = attrs.field(repr=False)
     """The query as it was sent."""
+
+    headers: Headers
+    """The header fields."""
 
     body: bytes | None = attrs.field(repr=False)
     """The body as it was sent."""
@@ -119,9 +122,8 @@ def place_of(request: Request) -> Place:
     Raises:
         Refusal: A segment of its path has no one reading.
     """
-    # The first slash that is neither of those before the authority, which is not ours to judge.
-    url, _, query = request.url.partition("?")
-    segments = _segments("".join(url.split("/", 3)[3:]))
+    path, query = _path_and_query(request)
+    segments = _segments(path)
     if segments is None:
         raise Refusal(
             400,
@@ -129,6 +131,12 @@ def place_of(request: Request) -> Place:
             "UTF-8, a character that can't be printed, '.' or '..'",
         )
     return Place(segments, query)
+
+
+def _path_and_query(request: Request) -> tuple[str, str]:
+    # The first slash that is neither of those before the authority, which is not ours to judge.
+    url, _, query = request.url.partition("?")
+    return "".join(url.split("/", 3)[3:]), query
 
 
 def _segments(path: str) -> tuple[str, ...] | None:

@@ -3,13 +3,18 @@
 A program that was written for the official SDK has the local backend by nothing but an address.
 """
 
-from collections.abc import AsyncIterator
-from typing import Final
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 import attrs
 import pytest
 
-from tests.conformance.backend import Backend, fill, local_backend
+from connectors.local import Grant, Owner, Vault
+from connectors.local._oauth import OAuthClient
+from connectors.local._oauth_records import OAuthApp
+from connectors.local._records import StoredConnection
+from tests.conformance.backend import APP, Backend, fill, local_backend
 from tests.conformance.sdks import (
     CALLS,
     Call,
@@ -110,6 +115,58 @@ async def test_what_is_not_connected_is_the_same_error(
     assert await same(call, backend.settings, official) == failure(404, NOT_CONNECTED)
 
 
+async def ended(vault: Vault, connection: StoredConnection) -> None:
+    await vault.refreshes.fail(connection, "invalid_grant", "invalid_grant")
+
+
+async def put_off(vault: Vault, connection: StoredConnection) -> None:
+    await vault.apps.configure(OAuthApp("box", OAuthClient("client-1")))
+    await vault.refreshes.postpone(
+        connection, marker=None, failures=1, next_attempt_at=time.time() + 3000, last_error="busy"
+    )
+
+
+async def without_client(vault: Vault, _: StoredConnection) -> None:
+    await vault.apps.remove("box")
+
+
+async def with_a_wrong_client(vault: Vault, _: StoredConnection) -> None:
+    app = await vault.apps.configure(OAuthApp("box", OAuthClient("client-1")))
+    now = time.time()
+    await vault.apps.reject(app, problem="invalid_client", at=now, retry_at=now + 3000)
+
+
+Spoil: TypeAlias = Callable[[Vault, StoredConnection], Awaitable[None]]
+
+WITHOUT_TOKEN: Final[Mapping[Spoil, tuple[int, str, str]]] = {
+    ended: (409, "RECONNECT_REQUIRED", "run: connectors connect box --app-id my-app"),
+    put_off: (503, "REFRESH_POSTPONED", "can't be renewed now: busy; try again in "),
+    without_client: (409, "OAUTH_CLIENT_MISSING", "run: connectors configure box"),
+    with_a_wrong_client: (409, "OAUTH_CLIENT_REJECTED", "run: connectors configure box"),
+}
+
+
+@pytest.mark.parametrize("spoil", WITHOUT_TOKEN)
+@pytest.mark.parametrize("method", ["get_connection", "call_api"])
+async def test_what_has_no_good_token_is_the_same_error(
+    method: str,
+    spoil: Spoil,
+    backend: Backend,
+    official: Official,
+) -> None:
+    status, code, words = WITHOUT_TOKEN[spoil]
+    grant = Grant("box", "planted", refresh_token="planted", source="oauth", expires_at=0.0)
+    owner = Owner.app(APP, "box")
+    await spoil(backend.vault, await backend.vault.put(owner, grant))
+    call = attrs.evolve(CALLS[method], args=("box", *CALLS[method].args[1:]))
+    for outcome in (await official(call, backend.settings), await ours(call, backend.settings)):
+        assert isinstance(outcome, Failure)
+        assert (outcome.status, outcome.code) == (status, code)
+        assert words in outcome.message
+        assert "planted" not in str(outcome)
+    await backend.vault.disconnect(owner)
+
+
 @pytest.mark.parametrize("method", SERVICE_ROLE)
 async def test_a_wrong_service_token_is_the_same_error(
     method: str, backend: Backend, official: Official
@@ -164,7 +221,7 @@ async def test_a_wrong_user_token_is_no_error_here_where_the_user_is_not_named(
 @pytest.mark.parametrize(
     "call",
     [
-        service("call_api", "slack", {"path": "/api/conversations.list"}),
+        service("call_api", "zendesk", {"path": "/api/v2/tickets"}),
         user("connect_app_user", "c-1"),
     ],
     ids=str,

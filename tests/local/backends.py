@@ -4,11 +4,13 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from connectors.local import Authority, Grant, LocalBackend, Owner, Vault
 from transports import FieldValue, Request, Response, Secret
+from transports.mock import MockTransport
 
 APP = "app-1"
 TOKENS = {
@@ -63,12 +65,14 @@ class Local:
 
 
 @asynccontextmanager
-async def local_backend(path: Path) -> AsyncIterator[Local]:
-    """A backend over a vault with an account of each kind."""
+async def local_backend(path: Path, **settings: Any) -> AsyncIterator[Local]:
+    """A backend over a vault with an account of each kind; no provider can be reached from it."""
     async with Vault(path / "vault.db") as vault:
         await connect_accounts(vault)
         authority = Authority.ephemeral()
-        yield Local(vault, authority, LocalBackend(vault, authority))
+        given = {"transport": MockTransport(), **settings}
+        async with LocalBackend(vault, authority, **given) as backend:
+            yield Local(vault, authority, backend)
 
 
 async def connect_accounts(vault: Vault) -> None:

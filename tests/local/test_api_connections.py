@@ -86,14 +86,6 @@ async def test_what_was_disconnected_is_not_found(local: Local) -> None:
     assert (response.status, told(response)) == (404, NOT_CONNECTED)
 
 
-async def test_what_has_to_be_consented_to_again_is_not_found(local: Local) -> None:
-    connection = await local.vault.get(Owner.app(APP, "slack"))
-    assert connection is not None
-    await local.vault.refreshes.fail(connection, "invalid_grant", "invalid_grant")
-    response = await local.ask("GET", SLACK, local.service())
-    assert (response.status, told(response)) == (404, NOT_CONNECTED)
-
-
 async def test_every_app_has_connections_of_its_own(local: Local) -> None:
     await local.vault.put(Owner.app("app 2/é", "slack"), Grant("slack", "xoxb-planted-other"))
     response = await local.ask(
@@ -152,16 +144,6 @@ async def test_a_consent_is_refused_in_plain_words(local: Local) -> None:
     assert told(response) == {
         "detail": "The local backend can't ask a user for consent to 'c-1'; put a token of that "
         "user's account into its vault",
-        "code": "NOT_SUPPORTED",
-    }
-
-
-async def test_a_call_is_refused_in_plain_words(local: Local) -> None:
-    response = await local.ask("POST", "connectors/slack/call", local.service(), b"{}")
-    assert response.status == 501
-    assert told(response) == {
-        "detail": "The local backend does not call 'slack' itself; get the connection, and call "
-        "the provider with its token",
         "code": "NOT_SUPPORTED",
     }
 

@@ -138,7 +138,7 @@ async def test_a_fault_of_the_backend_is_an_answer(caplog: pytest.LogCaptureFixt
     response = await local.ask("GET", SLACK, local.service())
     assert response.status == 500
     check_failure(response, "INTERNAL")
-    assert "event=connectors.local.failed error=AttributeError at=_token_routes.py:" in caplog.text
+    assert "event=connectors.local.failed error=AttributeError at=_keeper.py:" in caplog.text
     assert "planted" not in caplog.text
 
 

@@ -10,6 +10,7 @@ from connectors.catalog import ConfigField, integrations
 from connectors.local import Grant, Owner
 from connectors.local._management_routes import _config_field
 from tests.local.backends import APP, MANAGERS_ONLY, NOT_CONNECTED, Local, local_backend, told
+from tests.local.dropbox import world
 from tests.loops import REAL, on
 
 pytestmark = on(REAL)
@@ -137,6 +138,39 @@ async def test_the_list_has_the_apps_own_active_connections(local: Local) -> Non
             ]
         },
     )
+
+
+async def test_what_only_its_owner_can_help_is_expired(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        now = here.clock.now
+        for name, grant in {
+            "box": {"refresh_token": "r", "expires_at": now, "source": "oauth"},
+            "dropbox": {"expires_at": now, "source": "oauth"},
+            "github": {"expires_at": now + 1},
+            "gmail": {"refresh_token": "r", "expires_at": now},
+            "notion": {"source": "oauth"},
+            "unheard_of": {"refresh_token": "r", "expires_at": now, "source": "oauth"},
+            "wix": {"expires_at": now, "source": "oauth"},
+        }.items():
+            await here.vault.put(Owner.app(APP, name), Grant(name, "t", **grant))  # type: ignore[arg-type]
+        slack = await here.vault.put(Owner.app(APP, "slack"), Grant("slack", "t", source="oauth"))
+        await here.vault.refreshes.fail(slack, "invalid_grant", "invalid_grant")
+        _, body = await asked(here.local, "GET", "external-auth/list")
+        assert isinstance(body, dict)
+        statuses = {entry["integration_type"]: entry["status"] for entry in body["integrations"]}
+        assert statuses == {
+            "box": "active",
+            "dropbox": "expired",
+            "github": "active",
+            "gmail": "expired",
+            "notion": "active",
+            "slack": "expired",
+            "unheard_of": "expired",
+            "wix": "active",
+        }
+        for name, status in (("box", "ACTIVE"), ("dropbox", "FAILED"), ("slack", "FAILED")):
+            path = f"external-auth/status?integration_type={name}"
+            assert await asked(here.local, "GET", path) == (200, {"status": status})
 
 
 async def test_what_was_removed_is_not_in_the_list(local: Local) -> None:

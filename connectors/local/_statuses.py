@@ -1,0 +1,39 @@
+"""What is told of a connection to somebody who may not see its token."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from connectors.catalog import Integration
+from connectors.local._oauth import is_renewable
+from connectors.local._records import ConnectionSummary
+
+Status: TypeAlias = Literal["active", "expired", "disconnected"]
+"""The protocol's words."""
+
+
+def status(connection: ConnectionSummary, catalog: Mapping[str, Integration], now: float) -> Status:
+    """The status of a connection.
+
+    It is `expired` when only its account's owner can help: a token that has ended and can be
+    renewed by the next who asks for it is no reason to bother anybody.
+
+    Args:
+        connection: The connection.
+        catalog: The integration types.
+        now: The clock, in Unix seconds.
+    """
+    if connection.state == "disconnected":
+        return "disconnected"
+    over = connection.expires_at is not None and connection.expires_at <= now
+    if connection.state == "refresh_failed" or (over and not _renewable(connection, catalog)):
+        return "expired"
+    return "active"
+
+
+def _renewable(connection: ConnectionSummary, catalog: Mapping[str, Integration]) -> bool:
+    integration = catalog.get(connection.integration_type)
+    return (
+        connection.source == "oauth"
+        and integration is not None
+        and is_renewable(integration, has_refresh_token=connection.has_refresh_token)
+    )
