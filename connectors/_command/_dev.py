@@ -26,6 +26,8 @@ from connectors.local import (
 )
 from connectors.local._guard import in_url
 from connectors.local._places import DEFAULT_APP
+from connectors.local._redirects import loopback_redirect
+from connectors.local._serving import listen
 
 _PORT: Final = 8044
 _HOST: Final = "127.0.0.1"
@@ -81,14 +83,18 @@ async def _authority(path: Path) -> Authority:
 async def _serve(path: Path, app_id: str, host: str, port: int) -> None:
     async with Vault(path) as vault:
         authority = await vault_authority(vault)
-        backend = LocalBackend(vault, authority)
         try:
-            async with serve(backend, host=host, port=port, grace=_GRACE) as server:
-                click.echo(_exports(app_id, authority, server.url))
-                _tell(server, app_id, path)
-                await anyio.sleep_forever()
+            listener = await listen(host, port)
         except OSError as error:
             raise Failure(_problem(error, host, port)) from error
+        redirect_uri = loopback_redirect(listener.server.port)
+        async with (
+            LocalBackend(vault, authority, redirect_uri=redirect_uri) as backend,
+            serve(backend, listener=listener, grace=_GRACE) as server,
+        ):
+            click.echo(_exports(app_id, authority, server.url))
+            _tell(server, app_id, path)
+            await backend.sweep()
 
 
 def _exports(app_id: str, authority: Authority, url: str) -> str:

@@ -5,7 +5,8 @@ vault; what it does behind its callers' backs, renewing tokens and revoking them
 closed. A request is routed first, then its sender is identified and let through, and only then is
 anything else of it looked at.
 
-Whatever comes in, an answer goes out: JSON, in the protocol's words. Only cancellation passes.
+Whatever comes in, an answer goes out: JSON, in the protocol's words, and a page for the person whom
+a provider sends back. Only cancellation passes.
 """
 
 import re
@@ -20,19 +21,24 @@ from connectors._events import emit
 from connectors.catalog import Integration, integrations
 from connectors.local._answers import Refusal, internal_error, vault_failure
 from connectors.local._authority import Authority
+from connectors.local._callback import CallbackPage
+from connectors.local._connecting import Consents
 from connectors.local._errors import VaultError
 from connectors.local._forwarding import Forwarder
 from connectors.local._management_routes import MANAGEMENT_ROUTES
 from connectors.local._providers import Providers
+from connectors.local._redirects import CALLBACK_PATH
 from connectors.local._refresh import RefreshPolicy, TokenKeeper
-from connectors.local._routing import RoutedRequest, find_route, place_of
+from connectors.local._refresh._sweeper import Sweeper
+from connectors.local._routing import RoutedRequest, find_route, is_at, place_of
 from connectors.local._services import Services
 from connectors.local._token_routes import TOKEN_ROUTES
 from connectors.local._vault import Vault
-from transports import Request, Response, Transport
+from transports import Headers, Request, Response, Transport
 
 _ROUTES: Final = (*TOKEN_ROUTES, *MANAGEMENT_ROUTES)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PURPOSES: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 @final
@@ -49,6 +55,8 @@ class LocalBackend:
         transport: The way to the providers, which is not closed here. None makes an
             `AiohttpTransport` when it is needed, which is; that one is for asyncio alone.
         catalog: The integration types, if they are not those of `connectors.catalog`.
+        redirect_uri: The address under which providers find `/oauth/callback` of this backend, for
+            OAuth clients that have no address of their own; None when nobody listens.
         policy: How patiently tokens are renewed.
         clock: The wall clock, in Unix seconds.
         allow_local_hosts: As for `connectors.catalog.check_config`.
@@ -61,6 +69,7 @@ class LocalBackend:
         *,
         transport: Transport | None = None,
         catalog: Mapping[str, Integration] | None = None,
+        redirect_uri: str | None = None,
         policy: RefreshPolicy | None = None,
         clock: Callable[[], float] = time.time,
         allow_local_hosts: bool = False,
@@ -76,14 +85,23 @@ class LocalBackend:
             clock=clock,
             allow_local_hosts=allow_local_hosts,
         )
+        consents = Consents(
+            vault,
+            providers,
+            catalog=known,
+            redirect_uri=redirect_uri,
+            clock=clock,
+            allow_local_hosts=allow_local_hosts,
+        )
+        self._page = CallbackPage(consents)
         forwarder = Forwarder(keeper, providers, allow_local_hosts=allow_local_hosts)
-        self._services = Services(vault, known, clock, providers, keeper, forwarder)
+        self._services = Services(vault, known, clock, providers, keeper, consents, forwarder)
 
     async def handle(self, request: Request, /) -> Response:
         """Answer a request, whatever it is; errors are answers too.
 
-        Cancelled, it ends when the vault has finished or undone what it had begun. The refresh of a
-        token goes on.
+        Cancelled, it ends when the vault has finished or undone what it had begun, and so does a
+        consent that has begun to be completed. What a token is renewed with goes on.
         """
         began = anyio.current_time()
         response = await self._answered(request)
@@ -94,6 +112,16 @@ class LocalBackend:
         return Response(
             response.status, response.headers.merged(echoed), response.body, source="local"
         )
+
+    async def sweep(self) -> None:
+        """Until cancelled, do now and then what no request does.
+
+        Connections that nobody uses are kept alive, accounts that were disconnected are told to
+        their providers, and consents that nobody has given are forgotten. One process of a vault
+        that does it is enough, and several do no harm.
+        """
+        services = self._services
+        await Sweeper(services.vault, services.keeper, services.catalog, services.clock).run()
 
     async def aclose(self) -> None:
         """End what goes on. It may be repeated.
@@ -118,6 +146,8 @@ class LocalBackend:
 
     async def _answered(self, request: Request) -> Response:
         try:
+            if is_at(request, CALLBACK_PATH):
+                return await self._called_back(request)
             return await self._answer(request)
         except Refusal as refusal:
             return refusal.response
@@ -125,6 +155,12 @@ class LocalBackend:
             return vault_failure(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer as well.
             return internal_error(error)
+
+    async def _called_back(self, request: Request) -> Response:
+        # A browser that only looks ahead must not use up what a person is about to come with.
+        if any("prefetch" in value.lower() for value in _purposes(request.headers)):
+            raise Refusal(403, "This page is not to be fetched ahead")
+        return await self._page.handle(request)
 
     async def _answer(self, request: Request) -> Response:
         place = place_of(request)
@@ -144,6 +180,10 @@ class LocalBackend:
 
     def __repr__(self) -> str:
         return f"<LocalBackend over {self._services.vault!r}>"
+
+
+def _purposes(headers: Headers) -> tuple[str, ...]:
+    return tuple(value for name in _PURPOSES for value in headers.get_all(name))
 
 
 def _echoed(request: Request) -> Mapping[str, str]:

@@ -1,22 +1,18 @@
-"""Routes that a workspace calls: see what there is, connect it, remove it.
-
-This backend keeps tokens that somebody puts into its vault, and asks nobody for consent. What a
-route can't do without that, it refuses with an error status: the official command takes every
-other answer for success.
-"""
+"""Routes that a workspace calls: see what there is, connect it, remove it."""
 
 import json
-import shlex
-from collections.abc import Mapping
-from typing import Final, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import parse_qs
 
-from connectors.catalog import ConfigField, Integration, integrations
+from connectors.catalog import ConfigField, Integration
 from connectors.local._answers import Refusal, answer, not_connected, not_supported
-from connectors.local._records import ConnectionSummary, Owner
+from connectors.local._beginnings import begin
+from connectors.local._oauth_records import ConsentOutcome
+from connectors.local._records import ConnectionSummary, Owner, StoredConnection
 from connectors.local._routing import Access, Route, RoutedRequest
 from connectors.local._services import Services
-from connectors.local._statuses import Status, status
+from connectors.local._statuses import status
 from transports import Response
 
 _MANAGER: Final = Access(
@@ -57,38 +53,34 @@ def _config_field(field: ConfigField) -> dict[str, object]:
 
 async def _list(request: RoutedRequest) -> Response:
     found = await request.services.vault.list(request.app_id)
-    listed = [_listed(entry, request.services) for entry in found if entry.owner.kind == "app"]
+    listed = [_listed(entry, request) for entry in found if entry.owner.kind == "app"]
     # What was removed leaves a row in the vault, and is not to come back in a `connectors pull`.
     return answer({"integrations": [entry for entry in listed if entry["status"] != _REMOVED]})
 
 
-def _listed(connection: ConnectionSummary, services: Services) -> dict[str, object]:
+def _listed(connection: ConnectionSummary, request: RoutedRequest) -> dict[str, object]:
+    services = request.services
     shown: dict[str, object] = {
         "integration_type": connection.integration_type,
-        "status": _status_of(connection, services),
+        "status": status(connection, services.catalog, services.clock()),
         "scopes": connection.scopes,
     }
     label = connection.account_label or ""
     return {**shown, "user_email": label} if "@" in label else shown
 
 
-def _status_of(connection: ConnectionSummary, services: Services) -> Status:
-    return status(connection, services.catalog, services.clock())
-
-
-def _is_active(connection: ConnectionSummary, services: Services) -> bool:
-    return _status_of(connection, services) == "active"
-
-
 async def _authorize(request: RoutedRequest) -> Response:
+    # What can't be done is an error by its status: `base44 connectors push` says 'synced' of every
+    # good answer without an address to open, whatever its `error`.
+    services, owner = request.services, Owner.app(request.app_id, request.name)
     wanted = _scopes(request.body)
-    connection = await request.services.vault.get(Owner.app(request.app_id, request.name))
-    if connection is None or not _is_active(connection, request.services):
-        _refuse(request.name, "not_connected", "is not connected")
-    # The scopes of a request replace the old ones, so more than asked for is not the same either.
-    if wanted | _required(request.name) != set(connection.scopes) | _required(request.name):
-        _refuse(request.name, "different_scopes", "is connected with other scopes")
-    return answer({**_AUTHORIZATION, "connection_id": connection.id, "already_authorized": True})
+    connection = await services.vault.get(owner)
+    if connection is not None and await _has(request, connection, wanted):
+        told = {"connection_id": connection.id, "already_authorized": True}
+    else:
+        begun = await begin(services, owner, request.name, wanted)
+        told = {"connection_id": begun.connection_id, "redirect_url": begun.url.reveal()}
+    return answer({**_AUTHORIZATION, **told})
 
 
 _AUTHORIZATION: Final[Mapping[str, object]] = {
@@ -101,23 +93,25 @@ _AUTHORIZATION: Final[Mapping[str, object]] = {
 }
 
 
-def _refuse(integration_type: str, error: str, problem: str) -> NoReturn:
-    # `base44 connectors push` says 'synced' of every good answer without an address to open,
-    # whatever its `error`. So it is also an error by its status.
-    message = (
-        f"{integration_type!r} {problem}, and this backend can't ask anybody for consent; "
-        f"run: connectors connect {shlex.quote(integration_type)}"
-    )
-    told = {**_AUTHORIZATION, "error": error, "error_message": message}
-    raise Refusal(409, message, code="CONSENT_REQUIRED", more=told)
+async def _has(request: RoutedRequest, connection: StoredConnection, wanted: Sequence[str]) -> bool:
+    """Is it connected with just these scopes? Those of a request replace the old ones, so more than
+    asked for is not the same either.
+    """
+    services = request.services
+    if status(connection, services.catalog, services.clock()) != "active":
+        return False
+    known = services.catalog.get(connection.integration_type)
+    always = frozenset(known.scopes.required if known else ())
+    return always.union(connection.scopes) == always.union(await _asked(request, wanted))
 
 
-def _required(integration_type: str) -> frozenset[str]:
-    known = integrations().get(integration_type)
-    return frozenset(known.scopes.required) if known else frozenset()
+async def _asked(request: RoutedRequest, wanted: Sequence[str]) -> Sequence[str]:
+    """What is asked for when these are wanted: who wants none gets those of the OAuth client."""
+    app = None if wanted else await request.services.vault.apps.get(request.name)
+    return app.scopes if app is not None else wanted
 
 
-def _scopes(body: bytes | None) -> frozenset[str]:
+def _scopes(body: bytes | None) -> tuple[str, ...]:
     try:
         data = json.loads(body or b"")
     except (ValueError, RecursionError):
@@ -127,7 +121,7 @@ def _scopes(body: bytes | None) -> frozenset[str]:
         raise Refusal(
             422, 'The body must be {"scopes": [...]}, each of them printable text and not empty'
         )
-    return frozenset(scopes)
+    return tuple(dict.fromkeys(scopes))
 
 
 def _is_scope(scope: object) -> bool:
@@ -139,11 +133,26 @@ async def _status(request: RoutedRequest) -> Response:
     integration_type, wanted = parameters.get("integration_type"), parameters.get("connection_id")
     if not integration_type or not integration_type.isprintable():
         raise Refusal(422, "The query must have integration_type=, and it must be printable text")
-    connection = await request.services.vault.get(Owner.app(request.app_id, integration_type))
-    # No consent is under way here, so nothing is PENDING: to go on asking would change nothing.
-    active = connection is not None and _is_active(connection, request.services)
-    same = connection is not None and wanted in {None, connection.id}
-    return answer({"status": "ACTIVE" if active and same else "FAILED"})
+    owner = Owner.app(request.app_id, integration_type)
+    return answer({"status": await _progress(request.services, owner, wanted)})
+
+
+async def _progress(services: Services, owner: Owner, asked: str | None) -> str:
+    """How far connecting has come: a consent that goes on or has come to nothing decides, and
+    otherwise what is there.
+    """
+    now = services.clock()
+    connection = await services.vault.get(owner)
+    known = None if connection is None else connection.id
+    name = known if asked is None else asked
+    consent = None if not name else await services.vault.consents.latest(name, now)
+    if consent is not None and consent.owner == owner and consent.outcome != "active":
+        return _PROGRESS.get(consent.outcome, "FAILED")
+    good = connection is not None and status(connection, services.catalog, now) == "active"
+    return "ACTIVE" if good and name == known else "FAILED"
+
+
+_PROGRESS: Final[Mapping[ConsentOutcome, str]] = {"pending": "PENDING", "taken": "PENDING"}
 
 
 def _parameters(query: str) -> Mapping[str, str]:
@@ -159,7 +168,7 @@ def _parameters(query: str) -> Mapping[str, str]:
 
 
 async def _remove(request: RoutedRequest) -> Response:
-    if not await request.services.vault.disconnect(Owner.app(request.app_id, request.name)):
+    if not await request.services.keeper.disconnect(Owner.app(request.app_id, request.name)):
         raise not_connected()
     return answer({"status": "removed", "integration_type": request.name})
 

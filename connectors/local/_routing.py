@@ -116,6 +116,11 @@ class Route:
         return name
 
 
+def is_at(request: Request, path: str) -> bool:
+    """Does a request go to exactly this path, as it stands?"""
+    return f"/{_path_and_query(request)[0]}" == path
+
+
 def place_of(request: Request) -> Place:
     """Where a request goes.
 

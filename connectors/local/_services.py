@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from connectors.catalog import Integration
+from connectors.local._connecting import Consents
 from connectors.local._forwarding import Forwarder
 from connectors.local._providers import Providers
 from connectors.local._refresh import TokenKeeper
@@ -29,6 +30,9 @@ class Services:
 
     keeper: TokenKeeper
     """Hands out good tokens."""
+
+    consents: Consents
+    """Connects accounts."""
 
     forwarder: Forwarder
     """Calls the APIs of providers."""

@@ -49,12 +49,46 @@ class Server:
         return f"http://{in_url(self.host)}:{self.port}"
 
 
+@final
+@attrs.frozen(eq=False)
+class Listener:
+    """A socket on which a server is going to listen: its port is taken, and known."""
+
+    socket: socket.socket
+    """The socket, which listens."""
+
+    host: str
+    """The address or name that was asked for."""
+
+    @property
+    def server(self) -> Server:
+        """The server that there will be."""
+        address, port = self.socket.getsockname()[:2]
+        bound, host = ip_address(address.partition("%")[0]), self.host
+        if bound.is_unspecified:
+            host = "127.0.0.1" if bound.version == 4 else "::1"  # noqa: PLR2004 - of the protocol.
+        return Server(host, port, exposed=not bound.is_loopback)
+
+
+async def listen(host: str, port: int) -> Listener:
+    """Take a port; 0 takes a free one.
+
+    Raises:
+        OSError: The host is not known, or the port is taken.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, address = preferred((entry[0], entry[4]) for entry in found)
+    return Listener(socket.create_server(address, family=family), host)
+
+
 @asynccontextmanager
 async def serve(
     backend: Backend,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    listener: Listener | None = None,
     allowed_hosts: Iterable[str] = (),
     grace: float = 5.0,
 ) -> AsyncIterator[Server]:
@@ -71,6 +105,7 @@ async def serve(
         backend: What answers.
         host: The address or name to listen on; of several addresses one, IPv4 before IPv6.
         port: The port; 0 takes a free one, and the `Server` tells which.
+        listener: What to listen on instead, for whoever has to know the port before; it is closed.
         allowed_hosts: More names under which clients reach it, such as that of a container. One
             that has a port of its own is taken with that alone.
         grace: Seconds that requests under way have at the end.
@@ -81,36 +116,27 @@ async def serve(
     # aiohttp is heavy, and a backend in process does without.
     from connectors.local._server import answering  # noqa: PLC0415
 
-    with await _listening(host, port) as listener:
-        address, bound = listener.getsockname()[:2]
-        guard = Guard((host, *allowed_hosts), bound)
-        async with answering(listener, backend, guard, grace):
-            yield _announced(host, address, bound)
+    listener = listener or await listen(host, port)
+    with listener.socket:
+        server = listener.server
+        guard = Guard((listener.host, *allowed_hosts), server.port)
+        async with answering(listener.socket, backend, guard, grace):
+            if server.exposed:
+                _warn(listener)
+            yield server
 
 
-async def _listening(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, address = preferred((entry[0], entry[4]) for entry in found)
-    return socket.create_server(address, family=family)
+def _warn(listener: Listener) -> None:
+    address, port = listener.socket.getsockname()[:2]
+    emit(
+        "warning",
+        "connectors.local.exposed",
+        address=address,
+        port=port,
+        problem="other machines can reach this backend, and tokens cross the network unsealed",
+    )
 
 
 def preferred(addresses: Iterable[tuple[int, Address]]) -> tuple[int, Address]:
     """The address to listen on: where a name has both, IPv4 is what every program can speak."""
     return min(addresses, key=lambda address: address[0] != socket.AF_INET)
-
-
-def _announced(host: str, address: str, port: int) -> Server:
-    bound = ip_address(address.partition("%")[0])
-    if bound.is_unspecified:
-        host = "127.0.0.1" if bound.version == 4 else "::1"  # noqa: PLR2004 - of the protocol.
-    server = Server(host, port, exposed=not bound.is_loopback)
-    if server.exposed:
-        emit(
-            "warning",
-            "connectors.local.exposed",
-            address=address,
-            port=port,
-            problem="other machines can reach this backend, and tokens cross the network unsealed",
-        )
-    return server

@@ -12,11 +12,13 @@ from connectors.local._answers import (
     not_supported,
     unauthorized,
 )
+from connectors.local._beginnings import begin, type_of
 from connectors.local._calls import read_call
 from connectors.local._fields import ConnectionConfig
 from connectors.local._records import Owner, StoredConnection
 from connectors.local._routing import Access, Route, RoutedRequest
 from connectors.local._services import Services
+from connectors.local._statuses import status
 from connectors.local._unusable import refusing
 from transports import Headers, Response
 
@@ -73,14 +75,21 @@ def _config_of(connection: StoredConnection, services: Services) -> Mapping[str,
 
 async def _disconnect_app_user(request: RoutedRequest) -> Response:
     # Whoever wants it gone has what they wanted, also when it was not there.
-    await request.services.vault.disconnect(_users_own(request))
+    await request.services.keeper.disconnect(_users_own(request))
     return answer({"status": "disconnected"})
 
 
 async def _connect_app_user(request: RoutedRequest) -> Response:
-    raise not_supported(
-        f"The local backend can't ask a user for consent to {request.name!r}; put a token of that "
-        "user's account into its vault"
+    services, owner = request.services, _users_own(request)
+    known = await services.vault.get(owner)
+    begun = await begin(services, owner, await type_of(services, owner))
+    good = known is not None and status(known, services.catalog, services.clock()) == "active"
+    return answer(
+        {
+            "redirect_url": begun.url.reveal(),
+            "connection_id": begun.connection_id,
+            "already_authorized": good,
+        }
     )
 
 

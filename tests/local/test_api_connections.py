@@ -138,13 +138,22 @@ async def test_the_user_scope_is_for_user_tokens_alone(
         assert (response.status, told(response)) == (403, USERS_ONLY)
 
 
-async def test_a_consent_is_refused_in_plain_words(local: Local) -> None:
+async def test_a_consent_that_has_no_client_is_refused_in_plain_words(local: Local) -> None:
     response = await local.ask("POST", "app-user-auth/connectors/c-1/initiate", local.user("ann"))
-    assert response.status == 501
+    assert response.status == 409
     assert told(response) == {
-        "detail": "The local backend can't ask a user for consent to 'c-1'; put a token of that "
-        "user's account into its vault",
-        "code": "NOT_SUPPORTED",
+        "detail": "The vault has no OAuth client for gmail; run: connectors configure gmail",
+        "code": "OAUTH_CLIENT_MISSING",
+    }
+
+
+async def test_a_connector_of_which_nobody_has_said_what_it_is_is_refused(local: Local) -> None:
+    response = await local.ask("POST", "app-user-auth/connectors/c-9/initiate", local.user("ann"))
+    assert response.status == 404
+    assert told(response) == {
+        "detail": "Nobody has said of which type the connector 'c-9' is; run: connectors configure "
+        "TYPE --connector c-9",
+        "code": "UNKNOWN_CONNECTOR",
     }
 
 

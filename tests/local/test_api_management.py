@@ -216,47 +216,26 @@ async def test_scopes_that_are_always_asked_for_make_no_difference(local: Local)
 
 
 @pytest.mark.parametrize("scopes", [[], ["chat:write"], ["chat:write", "users:read", "files:read"]])
-async def test_other_scopes_are_refused_in_plain_words(local: Local, scopes: list[str]) -> None:
-    message = (
-        "'slack' is connected with other scopes, and this backend can't ask anybody for consent; "
-        "run: connectors connect slack"
-    )
+async def test_other_scopes_need_a_consent_and_that_a_client(
+    local: Local, scopes: list[str]
+) -> None:
     path = "external-auth/integrations/slack"
     assert await asked(local, "PUT", path, {"scopes": scopes}) == (
         409,
         {
-            **NO_AUTHORIZATION,
-            "error": "different_scopes",
-            "error_message": message,
-            "detail": message,
-            "code": "CONSENT_REQUIRED",
+            "detail": "The vault has no OAuth client for slack; run: connectors configure slack",
+            "code": "OAUTH_CLIENT_MISSING",
         },
     )
 
 
-@pytest.mark.parametrize("name", ["github", "no_such_type"])
-async def test_what_is_not_connected_is_refused_in_plain_words(local: Local, name: str) -> None:
-    message = (
-        f"'{name}' is not connected, and this backend can't ask anybody for consent; "
-        f"run: connectors connect {name}"
-    )
-    assert await asked(local, "PUT", f"external-auth/integrations/{name}", {"scopes": []}) == (
-        409,
-        {
-            **NO_AUTHORIZATION,
-            "error": "not_connected",
-            "error_message": message,
-            "detail": message,
-            "code": "CONSENT_REQUIRED",
-        },
-    )
-
-
-async def test_a_line_to_run_is_safe_to_run(local: Local) -> None:
+async def test_a_type_that_nobody_knows_can_t_be_connected(local: Local) -> None:
     path = "external-auth/integrations/x%3B%20rm%20-rf%20~"
-    _, body = await asked(local, "PUT", path, {"scopes": []})
+    status, body = await asked(local, "PUT", path, {"scopes": []})
+    assert status == 404
     assert isinstance(body, dict)
-    assert body["error_message"].endswith("run: connectors connect 'x; rm -rf ~'")
+    assert body["code"] == "UNKNOWN_INTEGRATION"
+    assert "'x; rm -rf ~'" in body["detail"]
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{", b"\xff", b"[" * 100_000, b"scopes"])

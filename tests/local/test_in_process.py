@@ -105,10 +105,10 @@ async def test_management_works(path: Path) -> None:
 
 async def test_what_needs_a_consent_is_an_error_with_the_way_out(path: Path) -> None:
     async with Client.local(vault=path, app_id=APP, user="ann") as client:
-        with pytest.raises(ServiceError, match="run: connectors connect github") as refused:
+        with pytest.raises(ServiceError, match="run: connectors configure github") as refused:
             await client.management.authorize("github", scopes=["repo"])
-        assert (refused.value.status, refused.value.code) == (409, "CONSENT_REQUIRED")
-        with pytest.raises(ServiceError, match="put a token of that user's account into its vault"):
+        assert (refused.value.status, refused.value.code) == (409, "OAUTH_CLIENT_MISSING")
+        with pytest.raises(ServiceError, match="connectors configure"):
             await client.connectors.connect_app_user("c-1")
 
 

@@ -110,7 +110,7 @@ async def test_management_works(served: Served) -> None:
         assert {entry.integration_type for entry in available} == set(integrations())
         await management.remove("slack")
         assert await management.list_connectors() == ()
-        with pytest.raises(ServiceError, match="run: connectors connect slack"):
+        with pytest.raises(ServiceError, match="run: connectors configure slack"):
             await management.authorize("slack")
 
 
