@@ -3,18 +3,21 @@
 import errno
 import shlex
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
+import attrs
 import click
 
 from connectors._command._failures import Failure
 from connectors._command._options import app_option, examples, vault_option
-from connectors._command._output import is_terminal, tell
+from connectors._command._output import is_terminal, progress, tell
 from connectors._command._running import run_until_told
+from connectors.catalog import Integration, integrations
 from connectors.local import (
     Authority,
     LocalBackend,
@@ -24,15 +27,28 @@ from connectors.local import (
     serve,
     vault_authority,
 )
+from connectors.local._environment import demand_environment
 from connectors.local._guard import in_url
-from connectors.local._places import DEFAULT_APP
+from connectors.local._places import DEFAULT_APP, sandbox_vault
 from connectors.local._redirects import loopback_redirect
-from connectors.local._serving import listen
+from connectors.local._sandbox import LIFETIME, SandboxProvider, serve_sandbox
+from connectors.local._sandbox._filling import connect_accounts, register_clients
+from connectors.local._serving import Listener, listen
 
 _PORT: Final = 8044
 _HOST: Final = "127.0.0.1"
+_LONGEST_LIFETIME: Final = 86_400
 # Seconds for requests under way when it is stopped; all of them are short.
 _GRACE: Final = 2.0
+
+
+def _checked_lifetime(
+    _context: click.Context, _parameter: click.Parameter, seconds: float
+) -> float:
+    # click's own range takes what is no number for one.
+    if not 1 <= seconds <= _LONGEST_LIFETIME:
+        raise click.BadParameter(f"it must be from 1 to {_LONGEST_LIFETIME} seconds")
+    return seconds
 
 
 @click.command(
@@ -41,6 +57,7 @@ _GRACE: Final = 2.0
         "connectors dev                             in one terminal, and in another:",
         'eval "$(connectors dev --print-env)"       lets programs there use it',
         "connectors dev --port 0 > env.sh &         takes any free port",
+        "connectors dev --sandbox                   connects accounts of all types, none of yours",
     ),
 )
 @click.option(
@@ -57,22 +74,64 @@ _GRACE: Final = 2.0
 @app_option
 @vault_option
 @click.option("--print-env", is_flag=True, help="Print the lines to export and don't serve.")
-def command(*, port: int, host: str, app_id: str, vault: Path, print_env: bool) -> None:
+@click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Play the providers, too: an account of each type is connected, with a vault of its own.",
+)
+@click.option(
+    "--sandbox-lifetime",
+    metavar="SECONDS",
+    type=float,
+    callback=_checked_lifetime,
+    default=LIFETIME,
+    show_default=True,
+    help="How long the sandbox's access tokens live.",
+)
+def command(
+    *,
+    port: int,
+    host: str,
+    app_id: str,
+    vault: Path,
+    print_env: bool,
+    sandbox: bool,
+    sandbox_lifetime: float,
+) -> None:
     """Serve the connectors API over the vault, until Ctrl-C.
 
     Prints the lines that a program's environment needs, with the tokens of this vault; all else
     goes to standard error. The tokens stay the same from one start to the next.
+
+    With --sandbox no account is needed anywhere: this machine plays all providers, with consent
+    pages, and tokens that expire and rotate. Only the service is real, so a program meets what its
+    providers will do to it.
     """
     if print_env and not port:
         raise click.UsageError("--print-env needs the --port of the `connectors dev` that serves.")
+    if sandbox and vault == default_vault():
+        vault = sandbox_vault()
+    wanted = _Wanted(vault, app_id, host, port, sandbox_lifetime if sandbox else None)
     if print_env:
         authority = anyio.run(_authority, vault)
         click.echo(_exports(app_id, authority, f"http://{in_url(host)}:{port}"))
         return
     with suppress(KeyboardInterrupt):  # It is how a server ends.
-        run_until_told(partial(_serve, vault, app_id, host, port))
+        run_until_told(partial(_serve, wanted))
     # A terminal has shown ^C at the beginning of the line.
     tell("\nStopped." if is_terminal(sys.stderr) else "Stopped.")
+
+
+@attrs.frozen
+class _Wanted:
+    """What is to be served, and where."""
+
+    path: Path
+    app_id: str
+    host: str
+    port: int
+    lifetime: float | None
+    """How long a token of the sandbox lives; None without a sandbox."""
 
 
 async def _authority(path: Path) -> Authority:
@@ -80,21 +139,51 @@ async def _authority(path: Path) -> Authority:
         return await vault_authority(vault)
 
 
-async def _serve(path: Path, app_id: str, host: str, port: int) -> None:
-    async with Vault(path) as vault:
+async def _serve(wanted: _Wanted) -> None:
+    async with Vault(wanted.path) as vault:
+        await demand_environment(vault, "providers" if wanted.lifetime is None else "sandbox")
         authority = await vault_authority(vault)
         try:
-            listener = await listen(host, port)
+            listener = await listen(wanted.host, wanted.port)
         except OSError as error:
-            raise Failure(_problem(error, host, port)) from error
-        redirect_uri = loopback_redirect(listener.server.port)
-        async with (
-            LocalBackend(vault, authority, redirect_uri=redirect_uri) as backend,
-            serve(backend, listener=listener, grace=_GRACE) as server,
-        ):
-            click.echo(_exports(app_id, authority, server.url))
-            _tell(server, app_id, path)
-            await backend.sweep()
+            raise Failure(_problem(error, wanted.host, wanted.port)) from error
+        with listener.socket:
+            await _answer(vault, authority, listener, wanted)
+
+
+async def _answer(vault: Vault, authority: Authority, listener: Listener, wanted: _Wanted) -> None:
+    redirect_uri = loopback_redirect(listener.server.port)
+    async with (
+        _providers(vault, wanted) as catalog,
+        LocalBackend(
+            vault,
+            authority,
+            catalog=catalog,
+            redirect_uri=redirect_uri,
+            allow_local_hosts=catalog is not None,
+        ) as backend,
+        serve(backend, listener=listener, grace=_GRACE) as server,
+    ):
+        click.echo(_exports(wanted.app_id, authority, server.url))
+        _tell(server, wanted)
+        await backend.sweep()
+
+
+@asynccontextmanager
+async def _providers(
+    vault: Vault, wanted: _Wanted
+) -> AsyncIterator[Mapping[str, Integration] | None]:
+    """The types as the sandbox plays them, connected; None for those of the real providers."""
+    if wanted.lifetime is None:
+        yield None
+        return
+    provider = SandboxProvider(lifetime=wanted.lifetime)
+    async with serve_sandbox(provider) as sandbox:
+        types = provider.integrations(sandbox.url)
+        with progress("Connecting an account of each type", len(types)) as step:
+            await register_clients(vault, provider, types)
+            await connect_accounts(vault, provider, types, wanted.app_id, step)
+        yield types
 
 
 def _exports(app_id: str, authority: Authority, url: str) -> str:
@@ -108,28 +197,33 @@ def _exports(app_id: str, authority: Authority, url: str) -> str:
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
 
 
-def _tell(server: Server, app_id: str, path: Path) -> None:
+def _tell(server: Server, wanted: _Wanted) -> None:
     if server.exposed:
         tell(
             "WARNING: other machines can reach this server, and tokens cross the network "
             "unencrypted. Without --host it is only for this machine."
         )
-    tell(f"Serving the connectors API of {path} on {server.url}; Ctrl-C stops it.")
-    tell(
-        f'Programs use it with the lines above, or after: eval "$({_again(server, app_id, path)})"'
-    )
+    if wanted.lifetime is not None:
+        tell(
+            f"SANDBOX: all {len(integrations())} types are connected to pretend accounts of this "
+            f"machine; their tokens live for {wanted.lifetime:g} seconds."
+        )
+    tell(f"Serving the connectors API of {wanted.path} on {server.url}; Ctrl-C stops it.")
+    tell(f'Programs use it with the lines above, or after: eval "$({_again(server, wanted)})"')
 
 
-def _again(server: Server, app_id: str, path: Path) -> str:
+def _again(server: Server, wanted: _Wanted) -> str:
     """The command that prints the same lines in another terminal."""
+    usual_vault = default_vault() if wanted.lifetime is None else sandbox_vault()
     options = (
         ("--port", str(server.port), str(_PORT)),
         ("--host", server.host, _HOST),
-        ("--app-id", app_id, DEFAULT_APP),
-        ("--vault", str(path), str(default_vault())),
+        ("--app-id", wanted.app_id, DEFAULT_APP),
+        ("--vault", str(wanted.path), str(usual_vault)),
     )
     needed = [part for name, value, usual in options if value != usual for part in (name, value)]
-    return shlex.join(("connectors", "dev", "--print-env", *needed))
+    sandbox = [] if wanted.lifetime is None else ["--sandbox"]
+    return shlex.join(("connectors", "dev", "--print-env", *sandbox, *needed))
 
 
 def _problem(error: OSError, host: str, port: int) -> str:

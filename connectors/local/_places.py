@@ -16,6 +16,11 @@ def default_vault() -> Path:
     return platformdirs.user_data_path(_APPLICATION, appauthor=False) / "vault.db"
 
 
+def sandbox_vault() -> Path:
+    """The vault of the sandbox, beside that one; touches no file."""
+    return default_vault().with_name("sandbox.db")
+
+
 def key_file(vault: Path) -> Path:
     """The file of the key, beside the vault that it belongs to."""
     return vault.with_name(f"{vault.name}.key")

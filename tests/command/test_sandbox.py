@@ -1,0 +1,107 @@
+"""`connectors dev --sandbox`: every type works without an account, and nothing is mixed up."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from connectors.catalog import integrations
+from connectors.local import Vault
+from tests.command.support import command, environment, here
+from tests.command.test_dev import serving
+
+EVERYTHING = """
+import asyncio, json
+from connectors import Client
+from connectors.catalog import integrations
+
+async def main():
+    async with Client.from_env() as base44:
+        connectors = base44.as_service_role.connectors
+        first = {name: await connectors.get_connection(name) for name in integrations()}
+        # With each token a call of the provider's API, some of them after it has been renewed.
+        answers = {name: await connectors.call_api(name, path="/me") for name in first}
+        refused = await connectors.get_connection("linear", rejected=first["linear"])
+        print(json.dumps({
+            "connected": len(first),
+            "refused": [name for name, answer in answers.items() if answer.status != 200],
+            "renewed": refused.access_token != first["linear"].access_token,
+            "config": dict(first["salesforce"].connection_config),
+        }))
+
+asyncio.run(main())
+"""
+
+
+def test_every_type_is_connected_and_its_tokens_are_good_and_renewed(tmp_path: Path) -> None:
+    vault = tmp_path / "sandbox.db"
+    with serving(vault, "--sandbox", "--sandbox-lifetime", "30") as dev:
+        ran = subprocess.run(
+            [sys.executable, "-c", EVERYTHING],
+            env=environment(Path(), **dev.variables),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        dev.process.terminate()
+        told = dev.stopped()
+    assert ran.stderr == ""
+    seen = json.loads(ran.stdout)
+    assert (seen["connected"], seen["refused"], seen["renewed"]) == (len(integrations()), [], True)
+    assert seen["config"]["instance_url"].startswith("http://127.0.0.1:")
+    assert f"SANDBOX: all {len(integrations())} types are connected" in told
+    assert "live for 30 seconds" in told
+    assert "--print-env --sandbox --port" in told
+
+
+def test_the_connections_keep_their_ids_from_one_start_to_the_next(tmp_path: Path) -> None:
+    vault = tmp_path / "sandbox.db"
+    ids = []
+    for _ in range(2):
+        with serving(vault, "--sandbox") as dev:
+            dev.process.terminate()
+            dev.stopped()
+        ids.append(anyio.run(ids_in, vault))
+    assert ids[0] == ids[1]
+    assert set(ids[0]) == set(integrations())
+
+
+async def ids_in(path: Path) -> dict[str, str]:
+    async with Vault(path) as vault:
+        return {row.integration_type: row.id for row in await vault.list("local")}
+
+
+def test_by_default_it_has_a_vault_of_its_own(tmp_path: Path) -> None:
+    usual = tmp_path / "base44-connectors" / "vault.db"
+    shown = command(usual, "dev", "--sandbox", "--print-env", XDG_DATA_HOME=str(tmp_path))
+    assert shown.returncode == 0, shown.stderr
+    assert usual.with_name("sandbox.db").exists()
+    assert not usual.exists()
+
+
+@pytest.mark.parametrize("first", ["--sandbox", None])
+def test_a_vault_is_for_the_sandbox_or_for_real_providers_and_never_for_both(
+    tmp_path: Path, first: str | None
+) -> None:
+    vault = tmp_path / "vault.db"
+    options = {"--sandbox": ("--sandbox",), None: ()}
+    with serving(vault, *options.pop(first)) as dev:
+        dev.process.terminate()
+        dev.stopped()
+    [other] = options.values()
+    refused = command(vault, "dev", "--port", "0", *other)
+    assert refused.returncode == 1
+    assert str(vault) in refused.stderr
+    assert "sandbox" in refused.stderr
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize("lifetime", ["0", "nan", "-1", "1e9", "soon"])
+def test_a_lifetime_that_no_token_has_is_refused(tmp_path: Path, lifetime: str) -> None:
+    ran = here(tmp_path / "v.db", "dev", "--sandbox", "--sandbox-lifetime", lifetime)
+    assert ran.code == 2
+    assert "--sandbox-lifetime" in ran.err
+    assert list(tmp_path.iterdir()) == []
