@@ -6,7 +6,7 @@ can't be read counts as not said. What is wrong is returned: tokens lie about wh
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -85,7 +85,7 @@ def read_answer(
     sent_at: float,
     renewal: bool,
     allow_local_hosts: bool,
-    secrets: Iterable[Secret],
+    secrets: Collection[Secret],
 ) -> Tokens | Refused:
     """Read the answer to a token call.
 
@@ -97,7 +97,7 @@ def read_answer(
         renewal: The tokens take the place of others. Then a captured value that is refused is left
             out, as the tokens must not be lost for it; otherwise the answer is refused.
         allow_local_hosts: As for `connectors.catalog.check_config`.
-        secrets: What was sent. An error code that is one of them is none.
+        secrets: What was sent. An error code or a scope that repeats it is none.
     """
     text = _text(response)
     data = lenient_json(text.reveal())
@@ -123,7 +123,11 @@ def read_answer(
         )
         if renewal or refresh_token
         else None,
-        scopes=_scopes(at(facts, step.answer.scope), integration.scopes.separator),
+        scopes=_scopes(
+            at(facts, step.answer.scope),
+            integration.scopes.separator,
+            {*secrets, token, refresh_token},
+        ),
         captured=MappingProxyType({n: captured[n] for n in captured if n not in problems}),
         raw=text,
     )
@@ -184,11 +188,15 @@ def _problems(
     return {name: problem for name, problem in found.items() if problem is not None}
 
 
-def _scopes(value: Json, separator: str) -> tuple[str, ...] | None:
+def _scopes(
+    value: Json, separator: str, secrets: Container[Secret | None]
+) -> tuple[str, ...] | None:
     if isinstance(value, str):
         # Some are asked with one separator and tell with another.
         value = [*re.split(f"{re.escape(separator)}|[ ,]", value)]
     if not isinstance(value, list):
         return None
-    scopes = [scope for scope in value if isinstance(scope, str) and scope]
+    # Scopes are shown to everybody, so a secret that a provider puts among them is none.
+    named = (scope for scope in value if isinstance(scope, str) and scope)
+    scopes = [scope for scope in named if Secret(scope) not in secrets]
     return tuple(dict.fromkeys(scopes)) if all(map(str.isprintable, scopes)) else None

@@ -57,7 +57,7 @@ class TokenError(OAuthError):
         status: int,
         code: str | None = None,
         description: str | None = None,
-        client_rejected: bool = False,
+        client_rejected: bool,
     ) -> None:
         super().__init__(problem, code=code, description=description)
         self.status = status

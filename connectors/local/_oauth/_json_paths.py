@@ -1,12 +1,12 @@
 """JSON of a provider, taken as it is: what can't be read in it must not cost the rest.
 
-A rotated token is told once. So a `NaN` beside it or a number of a thousand digits is read as an
-empty text, which is nothing that anybody looks for and yet something, and the token is kept.
+A rotated token is told once. So a `NaN` beside it is read as Python does, and a number of a
+thousand digits, which Python does not read, as an empty text: nothing that anybody looks for, and
+the token is kept.
 """
 
 import re
 from json import JSONDecoder
-from math import isfinite
 from typing import Final, cast
 
 from connectors._errors import Json
@@ -36,17 +36,8 @@ def at(value: Json, path: str | None) -> Json:
     return None if path is None else value
 
 
-def _float(digits: str) -> float | str:
-    number = float(digits)
-    return number if isfinite(number) else _UNREADABLE
-
-
 def _int(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MOST_DIGITS else _UNREADABLE
 
 
-def _no_number(_: str) -> str:
-    return _UNREADABLE
-
-
-_DECODER: Final = JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_no_number)
+_DECODER: Final = JSONDecoder(parse_int=_int)

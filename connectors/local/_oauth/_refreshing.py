@@ -5,7 +5,7 @@ good? A connection must not be lost to an outage, and must not be asked for agai
 is lost. So every failure has a kind, and the refresh protocol decides by the kind alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import attrs
@@ -98,7 +98,7 @@ def refresh_result(
     result: Response | TransportError,
     *,
     sent_at: float,
-    secrets: Iterable[Secret] = (),
+    secrets: Collection[Secret] = (),
     allow_local_hosts: bool = False,
 ) -> Tokens | RefreshFailure:
     """Say what came of a refresh: whatever it is, it is the one or the other.
@@ -107,7 +107,7 @@ def refresh_result(
         integration: The type of the connection.
         result: The answer, or the failure of the transport.
         sent_at: When the request was sent, in Unix time.
-        secrets: What was sent: an error code that repeats one is left out.
+        secrets: What was sent: an error code or a scope that repeats it is left out.
         allow_local_hosts: As for `connectors.catalog.check_config`.
     """
     if isinstance(result, TransportError):

@@ -1,6 +1,9 @@
 """What an answer says is read as far as it can be, and nothing that can't costs the tokens."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -56,7 +59,15 @@ def test_tokens_show_their_times_and_none_of_their_values() -> None:
     assert "planted" not in shown
 
 
-READABLE = {3600: 3600.0, 3600.5: 3600.5, "3600": 3600.0, "3600.5": 3600.5, 1e3: 1000.0, 1: 1.0}
+READABLE = {
+    3600: 3600.0,
+    3600.5: 3600.5,
+    "3600": 3600.0,
+    "3600.5": 3600.5,
+    1e3: 1000.0,
+    1: 1.0,
+    "3153600000": 100 * YEAR,
+}
 
 
 @pytest.mark.parametrize("value", READABLE, ids=repr)
@@ -86,6 +97,7 @@ UNREADABLE = [
     "-Infinity",
     "1e999",
     "1e300",
+    "3153600001",
     "9" * 30,
     "9" * 5000,
 ]
@@ -172,6 +184,8 @@ def date(skew: float) -> dict[str, str]:
         ({"date": ""}, DAY),
         ({"date": "Fri, 31 Dec 9999 23:59:59 -99999999999999"}, DAY),
         (date(2 * DAY), 30 * DAY),
+        ({"date": date(3600)["date"].replace("GMT", "+0000")}, DAY - 3600),
+        ({"date": date(7200)["date"].replace("GMT", "+0100")}, DAY - 3600),
     ],
 )
 def test_a_moment_of_a_provider_whose_clock_is_ahead_is_nearer(
@@ -199,6 +213,25 @@ def test_a_clock_that_differs_is_told_whatever_the_date_is(
     headers: dict[str, str], seconds: float
 ) -> None:
     assert clock_skew(Headers(headers), NOW) == seconds
+
+
+def test_a_moment_that_forgets_its_zone_is_not_one_of_this_machine_s() -> None:
+    script = f"""
+from connectors.local._oauth import clock_skew, refresh_result
+from tests.local.oauth.flows import answer, named
+from transports import Headers
+print(clock_skew(Headers({{"date": {date(3600)["date"].replace("GMT", "-0000")!r}}}), {NOW}))
+data = {{"access_token": "a", "expires_at": {moment(DAY).replace("+00:00", "")!r}}}
+print(refresh_result(named("square"), answer(data), sent_at={NOW}).expires_at)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TZ": "America/New_York", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(3600.0), str(NOW + DAY)]
 
 
 def test_a_refresh_token_s_end_is_stated() -> None:
@@ -293,6 +326,13 @@ def test_scopes_are_read_in_whatever_way_they_are_told(
 )
 def test_a_value_is_captured_if_it_is_one(owner: object, captured: dict[str, str]) -> None:
     assert renewed("calendly", {"access_token": ACCESS, "owner": owner}).captured == captured
+
+
+def test_a_secret_among_the_scopes_is_none() -> None:
+    data = {"access_token": ACCESS, "refresh_token": REFRESH, "scope": f"{ACCESS} api {REFRESH} s"}
+    tokens = refresh_result(named("gitlab"), answer(data), sent_at=NOW, secrets=[Secret("s")])
+    assert isinstance(tokens, Tokens)
+    assert tokens.scopes == ("api",)
 
 
 def test_no_captured_value_can_be_changed() -> None:

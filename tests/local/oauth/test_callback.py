@@ -59,7 +59,8 @@ def test_more_than_is_read_does_no_harm() -> None:
         ("state=", None),
         (f"state={STATE}&state={STATE}", None),
         (f"state={STATE}&state=", None),
-        ("&".join(f"p{n}=" for n in range(65)) + f"&state={STATE}", None),
+        ("&".join(f"p{n}=" for n in range(63)) + f"&state={STATE}", STATE),
+        ("&".join(f"p{n}=" for n in range(64)) + f"&state={STATE}", None),
         ("state=%ff", "\ufffd"),
     ],
 )
@@ -103,7 +104,9 @@ def test_an_error_beside_a_code_is_an_error() -> None:
     [
         ("", None),
         ("x" * 300, "x" * 200),
-        ("x" * 5000, None),
+        ("!", "!"),
+        ("x" * 4096, "x" * 200),
+        ("x" * 4097, None),
         ("\x1b[31mred\r\nsecond line\u202e", "\\x1b[31mred\\r\\nsecond line\\u202e"),
         (f"your code {CODE} of {quote(STATE)}", "your code [redacted] of [redacted]"),
         (f"{CODE.encode().hex()}", "[redacted]"),
@@ -175,6 +178,16 @@ def test_the_issuer_of_a_host_of_ones_own_is_that_host() -> None:
         allow_local_hosts=True,
     )
     assert local.code == Secret(CODE)
+
+
+def test_the_issuer_of_a_server_on_this_machine_need_not_be_secure() -> None:
+    page = Authorization(url="http://127.0.0.1:80/authorize", parameters={}, pkce="none")
+    integration = attrs.evolve(named("box"), authorization=page)
+    for issuer in ("http://127.0.0.1", "http://127.0.0.1:80"):
+        callback = f"{urlencode(GOOD)}&iss={issuer}"
+        assert read_callback(integration, callback, config={}).code == Secret(CODE)
+    with pytest.raises(ConsentError, match="another provider"):
+        read_callback(integration, f"{urlencode(GOOD)}&iss=http://127.0.0.1:81", config={})
 
 
 def test_nobody_is_the_issuer_of_an_address_that_is_not_known() -> None:

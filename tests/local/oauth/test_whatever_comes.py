@@ -130,7 +130,7 @@ def test_a_revocation(name: str, status: int, body: bytes) -> None:
 def test_nothing_beside_a_good_token_costs_it(data: dict[str, object], more: object) -> None:
     told = {**data, "access_token": "good", "refresh_token": "next", "more": more}
     body = json.dumps(told).encode()
-    result = refresh_result(named("gitlab"), Response(200, {}, body), sent_at=NOW)
+    result = refresh_result(named("gitlab"), Response(200, {}, body), sent_at=NOW, secrets=SENT)
     assert isinstance(result, Tokens)
     assert (result.access_token, result.refresh_token) == (Secret("good"), Secret("next"))
     check(result)
