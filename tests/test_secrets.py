@@ -180,7 +180,7 @@ async def test_no_error_holds_a_token_even_when_the_server_echoes_it(
 GATEWAY = "gateway-3d0e81"
 EXTRA: dict[str, str | Secret] = {
     "X-Gateway": Secret(GATEWAY),
-    "X-Pin": Secret("7139"),
+    "X-Pin": Secret("q7z9"),
     "X-Auth-Token": "header-token-77ac",
     "X-Api-Key": "header-key-1c99",
     "Session-Id": "header-session-a1",
@@ -193,7 +193,7 @@ EXTRA: dict[str, str | Secret] = {
 STATE = "opaque-state-0d1f"
 SENT = (
     GATEWAY,
-    "7139",
+    "q7z9",
     "header-token-77ac",
     "header-key-1c99",
     "header-session-a1",
