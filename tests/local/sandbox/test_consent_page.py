@@ -12,6 +12,8 @@ import pytest
 
 from connectors.catalog import integrations
 from connectors.local._sandbox import SandboxProvider
+from connectors.local._sandbox._page import problem_page
+from connectors.local._sandbox._problems import OAuthProblem
 from tests.local.sandbox.players import NOW, ORIGIN, REDIRECT, STATE, Player, player, query_of
 from transports import Request, Response, Secret
 
@@ -193,6 +195,11 @@ async def test_a_problem_page_lets_nothing_be_sent() -> None:
     assert response.status == 400
     assert "form-action 'none'" in response.headers["content-security-policy"]
     assert re.search("client id is missing or unknown", Page(response).text)
+
+
+def test_a_problem_is_escaped_too() -> None:
+    page = problem_page(OAuthProblem("code", "<b>'&")).body.decode()
+    assert "&lt;b&gt;&#x27;&amp;" in page
 
 
 def test_consent_needs_no_browser() -> None:

@@ -1,10 +1,14 @@
 """A call for a token has to be made as the type's provider wants it made."""
 
+import base64
+import hashlib
 import json
 from typing import Any
 
+import attrs
 import pytest
 
+from connectors.catalog import Call, integrations
 from connectors.local._sandbox import SandboxProvider
 from tests.local.sandbox.players import ORIGIN, Player, at, basic, player, told
 from transports import Request, Response, Secret
@@ -87,7 +91,10 @@ async def test_credentials_are_decoded_as_they_are_encoded() -> None:
     odd = request.headers.merged({"authorization": basic("a b+c:é", "x")})
     response = await client.provider.handle(Request("POST", request.url, odd, request.body))
     assert response.status == 401
-    lower = request.headers["authorization"].replace("Basic", "bAsIc")
+    # Whatever is encoded, and however the scheme is written.
+    assert client.values["client_id"] == "sandbox-airtable"
+    pair = f"%73andbox%2Dairtable:{client.values['client_secret']}"
+    lower = f"bAsIc {base64.b64encode(pair.encode()).decode()}"
     fields = request.headers.merged({"authorization": lower})
     response = await client.provider.handle(Request("POST", request.url, fields, request.body))
     assert response.status == 200
@@ -138,12 +145,22 @@ async def test_json_is_wanted_where_the_catalogue_has_it(body: bytes | None, pro
     assert told(response) == {"error": "invalid_request", "error_description": problem}
 
 
-@pytest.mark.parametrize("body", [b"code=%FF", b"code", b"code=\xff", b"code=1&code=1", None])
-async def test_a_form_that_cant_be_read_is_refused(body: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (b"&x=%FF", "they are not form-encoded UTF-8"),
+        (b"&x", "they are not form-encoded UTF-8"),
+        (b"&x=\xff", "they are not form-encoded UTF-8"),
+        (b"&code=1", "A parameter is there more than once"),
+    ],
+)
+async def test_a_form_that_cant_be_read_is_refused(more: bytes, problem: str) -> None:
     client = await consented("gmail")
     request = client.request(client.integration.token[0].call)
+    body = (request.body or b"") + more
     response = await client.provider.handle(Request("POST", request.url, request.headers, body))
     assert (response.status, error(response)) == (400, "invalid_request")
+    assert problem in response.body.decode()
 
 
 async def test_parameters_do_not_belong_into_the_query() -> None:
@@ -160,6 +177,9 @@ async def test_a_header_of_the_template_is_demanded() -> None:
     fields = request.headers.merged({"accept": "text/html"})
     response = await client.provider.handle(Request("POST", request.url, fields, request.body))
     problem = "The header 'Accept' must be there once, as 'application/json'"
+    assert told(response)["error_description"] == problem
+    twice = (*request.headers.fields, ("accept", "application/json"))
+    response = await client.provider.handle(Request("POST", request.url, twice, request.body))
     assert told(response)["error_description"] == problem
 
 
@@ -258,6 +278,19 @@ async def test_what_belongs_to_a_code_has_to_come_with_it(changes: dict[str, Any
     assert (await client.take()).status == 200
 
 
+async def test_a_verifier_that_could_be_guessed_is_refused() -> None:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"short").digest()).rstrip(b"=")
+    client = await consented("gmail", code_challenge=digest.decode())
+    assert error(await client.take(code_verifier="short")) == "invalid_grant"
+
+
+async def test_a_code_is_refused_in_the_words_of_rfc_6749() -> None:
+    # Those of the type are about refresh tokens.
+    client = await consented("github")
+    response = await client.take(code="unknown")
+    assert (response.status, error(response)) == (200, "invalid_grant")
+
+
 async def test_a_verifier_without_a_challenge_is_refused() -> None:
     client = await consented("gmail", code_challenge=None, code_challenge_method=None)
     assert error(await client.take()) == "invalid_grant"
@@ -274,6 +307,9 @@ async def test_a_code_or_token_of_one_type_is_none_of_another() -> None:
     assert error(await other.take()) == "invalid_grant"
     assert error(await other.refresh()) == "invalid_grant"
     assert (await other.probe()).status == 401
+    third = player("discord", client.provider)
+    third.values |= other.values | third.values
+    assert (await third.revoke()).status == 200
     assert (await client.probe()).status == 200
 
 
@@ -355,6 +391,21 @@ async def test_an_installation_is_its_own_credential() -> None:
     assert error(await client.refresh(instance_id=None)) == "invalid_request"
     assert error(await client.refresh(instance_id=installed[::-1])) == "invalid_grant"
     assert error(await client.refresh(instance_id="x")) == "invalid_request"
+
+
+async def test_an_installation_can_be_over() -> None:
+    wix = integrations()["wix"]
+    end = Call(url="https://wix.example/end", parameters={"token": "{access_token}"})
+    provider = SandboxProvider(integrations={"wix": attrs.evolve(wix, revocation=end)})
+    client = player("wix", provider)
+    client.integration = provider.integrations(ORIGIN)["wix"]
+    await client.connect()
+    assert (await client.refresh()).status == 200
+    assert (await client.revoke()).status == 200
+    assert error(await client.refresh()) == "invalid_grant"
+    # Who installs it again has a new one.
+    await client.connect()
+    assert (await client.refresh()).status == 200
 
 
 async def test_the_api_of_a_type_may_be_where_its_tokens_say() -> None:
