@@ -7,6 +7,7 @@ marked `@on(REAL)` from `tests.loops`.
 """
 
 import pytest
+import structlog
 
 from tests.loops import EVERY
 
@@ -14,3 +15,8 @@ from tests.loops import EVERY
 @pytest.fixture(params=EVERY)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
+
+
+def pytest_runtest_teardown() -> None:
+    # `capture_logs` leaves structlog configured, and then events go elsewhere than by default.
+    structlog.reset_defaults()
