@@ -186,6 +186,16 @@ def state_hash(state: Secret) -> str:
     return hashlib.sha256(state.reveal().encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def give_up(database: Database, integration_type: str, problem: str, now: float) -> None:
+    """End the consents of a type that nobody has come back from; part of a transaction."""
+    database.connection.execute(
+        "UPDATE consents SET outcome = 'failed', problem = ?, ended_at = ?,"
+        " verifier_ct = NULL, config_ct = NULL"
+        " WHERE integration_type = ? AND outcome = 'pending'",
+        (problem, now, integration_type),
+    )
+
+
 def _begin(database: Database, consent: Consent) -> Consent:
     with writing(database.connection, database.path):
         _drop(database, consent.created_at)

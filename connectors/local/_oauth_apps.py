@@ -4,6 +4,9 @@ A secret is sealed for the client id and the redirect address that it was config
 can be changed under it, and none comes back that was replaced or removed. When a provider rejects a
 client, its connections are as good as before; so that is remembered here, and ends with the next
 configuration.
+
+A consent is for the client that asked for it: its code is not to be exchanged with the secret of
+another one, which may be for another host. So a configuration ends the consents that are under way.
 """
 
 import json
@@ -14,6 +17,7 @@ from typing import Any, Final, final
 
 import attrs
 
+from connectors.local._consent_rows import give_up
 from connectors.local._crypto import Place
 from connectors.local._database import clear_log
 from connectors.local._fields import check_seconds, check_text
@@ -25,6 +29,8 @@ from connectors.local._sealing import Database, register_key
 from connectors.local._tables import Row, Table
 from connectors.local._work import Work
 
+_RECONFIGURED: Final = "The OAuth client was configured again meanwhile: begin again"
+_REMOVED: Final = "The OAuth client was removed meanwhile: configure one, and begin again"
 _NOTE: Final = """
     UPDATE oauth_apps SET problem = ?, rejected_at = ?, retry_at = ?, failures = ?
     WHERE integration_type = ? AND client_id = ? AND created_at = ? AND generation = ?
@@ -72,7 +78,10 @@ class OAuthApps:
         self._work = work
 
     async def configure(self, app: OAuthApp) -> StoredOAuthApp:
-        """Keep an app in place of the earlier one of its type; it has not been rejected yet."""
+        """Keep an app in place of the earlier one of its type; it has not been rejected yet.
+
+        Consents that were asked for with the earlier one fail.
+        """
         return await self._work.run(partial(_configure, app=app))
 
     async def get(self, integration_type: str) -> StoredOAuthApp | None:
@@ -85,7 +94,7 @@ class OAuthApps:
         return await self._work.run(_list)
 
     async def remove(self, integration_type: str) -> bool:
-        """Erase the app of a type.
+        """Erase the app of a type; consents that were asked for with it fail.
 
         Returns:
             False when it was not configured.
@@ -147,6 +156,7 @@ def _configure(database: Database, app: OAuthApp) -> StoredOAuthApp:
         }
         register_key(database)
         TABLE.write(database, columns, secrets)
+        give_up(database, app.integration_type, _RECONFIGURED, now)
     clear_log(database.connection)
     return StoredOAuthApp(**_summarised(columns), client=app.client, config=app.config)
 
@@ -169,6 +179,7 @@ def _list(database: Database) -> tuple[OAuthAppSummary, ...]:
 
 def _remove(database: Database, integration_type: str) -> bool:
     with writing(database.connection, database.path):
+        give_up(database, integration_type, _REMOVED, time.time())
         removed = database.connection.execute(
             "DELETE FROM oauth_apps WHERE integration_type = ?", (integration_type,)
         ).rowcount

@@ -382,12 +382,32 @@ async def test_a_client_that_is_removed_or_changed_meanwhile_ends_the_consent(
     async with world(tmp_path) as it:
         await it.configure()
         begun = await it.begin()
+        await it.configure(client=OAuthClient("other", Secret("of-another-host")))
+        assert "configured again meanwhile" in await it.refusal(it.allow(begun))
+        begun = await it.begin()
         await it.vault.apps.remove(TYPE)
-        told = await it.refusal(it.allow(begun))
-        assert told == (
+        assert "was removed meanwhile" in await it.refusal(query_with(begun))
+        assert (await it.status(begun)).outcome == "failed"
+        assert it.transport.calls == []
+        assert await it.row() is None
+
+
+async def test_a_client_that_is_removed_while_its_code_comes_back_ends_the_consent(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        begun = await it.begin()
+        with database(it.vault.path) as other:
+            other.execute("DELETE FROM oauth_apps")
+        assert await it.refusal(it.allow(begun)) == (
             "There is no OAuth client for gitlab any more: `connectors configure gitlab` sets one"
         )
-        assert await it.row() is None
+
+
+def query_with(begun: Begun) -> Secret:
+    """What a provider sends that the sandbox would refuse to send."""
+    return Secret(f"code=c&state={asked(begun)['state']}")
 
 
 async def test_a_type_that_is_gone_from_the_catalogue_ends_the_consent(tmp_path: Path) -> None:
