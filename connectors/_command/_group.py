@@ -3,7 +3,7 @@
 So a command that only reads the vault does not wait for the server to be imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -14,9 +14,11 @@ import click
 from connectors._command._failures import exit_code
 from connectors._command._output import write_whatever_comes
 from connectors._version import __version__
+from connectors.catalog import Integration, integrations
 
 _COMMANDS: Final = {
     "demo": "_demo",
+    "configure": "_configure",
     "connect": "_connect",
     "list": "_list",
     "get": "_get",
@@ -81,8 +83,18 @@ def commands() -> None:
     """
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with arguments, by default the program's, and return its exit code."""
+def run(
+    arguments: Sequence[str] | None = None,
+    *,
+    catalog: Callable[[], Mapping[str, Integration]] = integrations,
+) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: Its arguments, by default the program's.
+        catalog: Gives the integration types, if they are not those of `connectors.catalog`.
+    """
     write_whatever_comes()
     given = None if arguments is None else list(arguments)
-    return exit_code(partial(commands.main, given, prog_name="connectors", standalone_mode=False))
+    main = partial(commands.main, given, prog_name="connectors", standalone_mode=False)
+    return exit_code(partial(main, obj=catalog))

@@ -1,14 +1,13 @@
 """`connectors list`: what is and was connected."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import anyio
 import click
 
 from connectors._command._options import app_option, examples, vault_option
-from connectors._command._output import NOTHING, say_json, say_table, tell
+from connectors._command._output import NOTHING, say_json, say_table, tell, time_text
 from connectors.local import ConnectionSummary, Vault
 from connectors.local._files import exists
 
@@ -46,7 +45,7 @@ def _row(connection: ConnectionSummary) -> tuple[str, ...]:
         owner.user or NOTHING,
         connection.state,
         connection.account_label or NOTHING,
-        _time(connection.updated_at)[:16].replace("T", " "),
+        time_text(connection.updated_at)[:16].replace("T", " "),
         " ".join(connection.scopes) or NOTHING,
     )
 
@@ -60,11 +59,6 @@ def _as_json(connection: ConnectionSummary) -> dict[str, object]:
         "status": connection.state,
         "account": connection.account_label,
         "scopes": connection.scopes,
-        "created_at": _time(connection.created_at),
-        "updated_at": _time(connection.updated_at),
+        "created_at": time_text(connection.created_at),
+        "updated_at": time_text(connection.updated_at),
     }
-
-
-def _time(seconds: float) -> str:
-    # Local time, with its distance from UTC.
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

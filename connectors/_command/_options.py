@@ -1,21 +1,26 @@
 """The options that commands have in common, and what they mean together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 import click
 from click.shell_completion import CompletionItem
 
 from connectors._command._failures import Failure
+from connectors._command._output import tell
 from connectors._identity import checked_app_id
 from connectors._wire import encode_segment
-from connectors.catalog import integrations
+from connectors.catalog import Integration, integrations
 from connectors.local import Owner, default_vault
 from connectors.local._files import exists
+from connectors.local._oauth import scopes_problem
 from connectors.local._places import DEFAULT_APP
+
+Catalog: TypeAlias = Callable[[], Mapping[str, Integration]]
+"""What a command is run with besides its arguments: where it has the integration types from."""
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -50,10 +55,18 @@ def app_option(function: _F) -> _F:
     )(function)
 
 
+def type_argument(*, required: bool = True) -> Callable[[_F], _F]:
+    """`TYPE`."""
+    metavar = "TYPE" if required else "[TYPE]"
+    return click.argument(
+        "integration_type", required=required, metavar=metavar, shell_complete=_complete_type
+    )
+
+
 def target_options(function: _F) -> _F:
     """`TYPE [--connector ID] [--user NAME] [--app-id ID] [--vault PATH]`."""
     decorators = (
-        click.argument("integration_type", metavar="TYPE", shell_complete=_complete_type),
+        type_argument(),
         click.option(
             "--connector", metavar="ID", help="A connector of the workspace, instead of the app's."
         ),
@@ -111,6 +124,41 @@ class Target:
         whose = "" if owner.kind == "app" else f" (connector {owner.name})"
         of = f"the user {owner.user} of " if owner.user else ""
         return f"{self.integration_type}{whose} of {of}the app {owner.app_id}"
+
+
+def known_type(catalog: Catalog, integration_type: str) -> Integration:
+    """A type of the catalogue.
+
+    Raises:
+        click.UsageError: There is none of that name.
+    """
+    found = catalog().get(integration_type)
+    if found is None:
+        raise click.UsageError(
+            f"There is no type {integration_type!r}. {did_you_mean(integration_type)}\n"
+            "`connectors list-available` shows all."
+        )
+    return found
+
+
+def split_scopes(integration: Integration, text: str) -> tuple[str, ...]:
+    """The scopes of an option, separated by spaces or as the provider does.
+
+    Raises:
+        click.UsageError: One is none, or the type takes none.
+    """
+    scopes = tuple(text.replace(integration.scopes.separator, " ").split())
+    problem = scopes_problem(integration, scopes)
+    if problem is not None:
+        raise click.UsageError(f"{problem}.")
+    return scopes
+
+
+def note_confidence(integration: Integration) -> None:
+    """Say how far the catalogue is to be trusted, if that is not far."""
+    if integration.confidence != "high":
+        name = integration.integration_type
+        tell(f"Note: not all that the catalogue says of {name} could be confirmed.")
 
 
 def demand_vault(path: Path) -> None:

@@ -9,16 +9,26 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import compress, count
 from typing import Final, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
+
+from connectors.catalog import Integration
 
 NOTHING: Final = "-"
 """What stands in a table where there is nothing."""
@@ -88,6 +98,21 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
+def time_text(seconds: float) -> str:
+    """A moment in local time, with its distance from UTC."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def public_values(
+    integration: Integration | None, config: Mapping[str, str]
+) -> dict[str, str | None]:
+    """The values of a configuration, with None for one that may be a secret."""
+    fields = integration.connection_config if integration else ()
+    # Only what the catalogue knows to be no secret.
+    public = {field.name for field in fields if not field.secret}
+    return {name: value if name in public else None for name, value in config.items()}
+
+
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
     """Show how far something has come, on a terminal with a bar that is gone in the end.
@@ -112,6 +137,19 @@ def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
                 bar.update(task, completed=done)
 
         yield step
+
+
+@contextmanager
+def waiting(title: str) -> Iterator[None]:
+    """Show that something is waited for, on a terminal with a line that is gone in the end."""
+    if not is_terminal(sys.stderr):
+        tell(f"{title} ...")
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as line:
+        line.add_task(title, total=None)
+        yield
 
 
 def _nothing() -> None:

@@ -33,13 +33,13 @@ def read_token(display_name: str) -> Secret:
     if is_interactive():
         token = typed_secret(f"Access token of {display_name} (it is not shown): ")
     else:
-        token = _without_line_end(_piped())
+        token = _without_line_end(read_piped())
     if not token:
         raise click.UsageError(
             "There is no token. It is asked for on a terminal, or read from standard input:\n"
             "  connectors connect TYPE < token.txt"
         )
-    _demand_short(token)
+    demand_short(token)
     try:
         checked_token("The token", token)
     except ValueError as error:
@@ -68,17 +68,23 @@ def secret_from_file(path: str) -> Secret:
             secret = _without_line_end(_text(file.read(_LONGEST + 1)))
     except OSError as error:
         raise Failure(f"The file {path} can't be read: {error.strerror}.") from error
-    _demand_short(secret)
+    demand_short(secret)
     return secret
 
 
-def _demand_short(secret: Secret) -> None:
+def read_piped() -> Secret:
+    """All of standard input, up to more than anything here may have; nothing if there is none."""
+    return Secret("") if sys.stdin is None else _text(sys.stdin.buffer.read(_LONGEST + 1))
+
+
+def demand_short(secret: Secret) -> None:
+    """Refuse what is longer than any token, key or secret.
+
+    Raises:
+        click.UsageError: It is.
+    """
     if len(secret.reveal()) >= _LONGEST:
         raise click.UsageError("That is too long for a token: it must be something else.")
-
-
-def _piped() -> Secret:
-    return Secret("") if sys.stdin is None else _text(sys.stdin.buffer.read(_LONGEST + 1))
 
 
 def _text(raw: bytes) -> Secret:

@@ -308,7 +308,7 @@ class Consents:
             connection_id=consent.connection_id,
         )
         await self._vault.apps.accept(app)
-        return Connected(connection, _lasts(integration, connection))
+        return Connected(connection, lasts(integration, connection))
 
     async def _exchanged(self, exchange: CodeExchange) -> Tokens:
         tokens = None
@@ -386,7 +386,8 @@ def kept_config(
     )
 
 
-def _lasts(integration: Integration, connection: StoredConnection) -> bool:
+def lasts(integration: Integration, connection: StoredConnection) -> bool:
+    """Can its token be renewed, or has it no end that is known?"""
     has_one = connection.refresh_token is not None
     return connection.expires_at is None or is_renewable(integration, has_refresh_token=has_one)
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -91,12 +91,17 @@ class Terminal:
     """A terminal with the command on it: see what it shows, and type."""
 
     def __init__(
-        self, vault: Path, *arguments: object, columns: int = 100, **variables: str
+        self,
+        vault: Path,
+        *arguments: object,
+        columns: int = 100,
+        program: Sequence[str] = COMMAND,
+        **variables: str,
     ) -> None:
         self._master, slave = os.openpty()
         termios.tcsetwinsize(slave, (40, columns))
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *COMMAND, *map(str, arguments)],
+            [sys.executable, __file__, *program, *map(str, arguments)],
             env=environment(vault, **{"TERM": "xterm-256color", **variables}),
             stdin=slave,
             stdout=slave,
@@ -105,6 +110,11 @@ class Terminal:
         )
         os.close(slave)
         self.raw = ""
+
+    @property
+    def pid(self) -> int:
+        """The process of the command."""
+        return self._process.pid
 
     @property
     def text(self) -> str:

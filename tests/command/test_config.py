@@ -78,7 +78,7 @@ def test_a_file_that_can_not_be_read_is_told(vault: Path, tmp_path: Path) -> Non
 
 
 def test_on_a_terminal_what_is_missing_is_asked_for_and_a_secret_not_shown(vault: Path) -> None:
-    with Terminal(vault, "connect", "googleads") as terminal:
+    with Terminal(vault, "connect", "googleads", "--with-token") as terminal:
         terminal.expect("(it is not shown): ")
         assert "eveloper" in terminal.text
         terminal.type(f"{DEVELOPER_TOKEN}\n")
@@ -86,7 +86,7 @@ def test_on_a_terminal_what_is_missing_is_asked_for_and_a_secret_not_shown(vault
         terminal.type(f"{TOKEN}\n")
         assert terminal.wait() == 0
         assert DEVELOPER_TOKEN not in terminal.raw
-    with Terminal(vault, "connect", "bamboohr") as terminal:
+    with Terminal(vault, "connect", "bamboohr", "--with-token") as terminal:
         terminal.expect("such as acme")
         assert terminal.echoes()
         terminal.type("ours\n")

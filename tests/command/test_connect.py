@@ -49,7 +49,7 @@ def test_a_second_token_takes_the_place_of_the_first(vault: Path) -> None:
 
 
 def test_on_a_terminal_the_token_is_asked_for_and_not_shown(vault: Path) -> None:
-    with Terminal(vault, "connect", "slack") as terminal:
+    with Terminal(vault, "connect", "slack", "--with-token") as terminal:
         terminal.expect("Access token of Slack User (it is not shown): ")
         assert not terminal.echoes()
         terminal.type(f"{TOKEN}\n")
@@ -62,7 +62,7 @@ def test_on_a_terminal_the_token_is_asked_for_and_not_shown(vault: Path) -> None
 def test_ctrl_c_at_the_prompt_ends_it_with_nothing_kept_and_the_terminal_as_it_was(
     vault: Path,
 ) -> None:
-    with Terminal(vault, "connect", "slack") as terminal:
+    with Terminal(vault, "connect", "slack", "--with-token") as terminal:
         terminal.expect("it is not shown")
         terminal.type("half-a-tok")
         assert terminal.interrupt() == 130
@@ -73,11 +73,20 @@ def test_ctrl_c_at_the_prompt_ends_it_with_nothing_kept_and_the_terminal_as_it_w
 
 
 def test_the_end_of_the_input_at_the_prompt_is_no_token(vault: Path) -> None:
-    with Terminal(vault, "connect", "slack") as terminal:
+    with Terminal(vault, "connect", "slack", "--with-token") as terminal:
         terminal.expect("it is not shown")
         terminal.type("\x04")
         assert terminal.wait() == 2
         assert "Error: There is no token." in terminal.text
+    assert not vault.exists()
+
+
+def test_on_a_terminal_without_a_client_both_ways_are_named(vault: Path) -> None:
+    with Terminal(vault, "connect", "slack") as terminal:
+        assert terminal.wait() == 1
+        assert "There is no OAuth client to ask Slack User for consent with." in terminal.text
+        assert "connectors configure slack " in terminal.text
+        assert "connectors connect slack --with-token" in terminal.text
     assert not vault.exists()
 
 

@@ -58,7 +58,7 @@ def authorization_url(
     problem = (
         values
         if isinstance(values, Exception)
-        else _redirect_problem(redirect_uri) or _scopes_problem(integration, scopes)
+        else _redirect_problem(redirect_uri) or scopes_problem(integration, scopes)
     )
     if problem is not None:
         raise problem
@@ -77,7 +77,8 @@ def _redirect_problem(redirect_uri: str) -> ValueError | None:
     )
 
 
-def _scopes_problem(integration: Integration, scopes: Sequence[str]) -> Exception | None:
+def scopes_problem(integration: Integration, scopes: Sequence[str]) -> Exception | None:
+    """Say what keeps scopes from being asked for, or None."""
     name = integration.integration_type
     if isinstance(scopes, str):
         return TypeError(f"{name}: scopes are several strings, not one")
