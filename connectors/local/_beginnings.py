@@ -27,8 +27,8 @@ async def begin(
     except ValueError as error:
         raise Refusal(
             422,
-            f"{error} What all connections of the type begin with is set by: "
-            f"{how_to_configure(integration_type)}",
+            f"{str(error).rstrip('.')}. What all connections of the type begin with can be set; "
+            f"run: {how_to_configure(integration_type)}",
             code="CONNECTION_CONFIG",
         ) from None
 
@@ -53,7 +53,7 @@ async def type_of(services: Services, owner: Owner) -> str:
     raise Refusal(
         404,
         f"Nobody has said of which type the connector {owner.name!r} is; "
-        f"run: {how_to_configure('TYPE')} --connector {owner.name}",
+        f"run: {how_to_configure('TYPE', '--connector', owner.name)}",
         code="UNKNOWN_CONNECTOR",
     )
 

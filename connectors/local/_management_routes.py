@@ -138,21 +138,23 @@ async def _status(request: RoutedRequest) -> Response:
 
 
 async def _progress(services: Services, owner: Owner, asked: str | None) -> str:
-    """How far connecting has come: a consent that goes on or has come to nothing decides, and
-    otherwise what is there.
+    """How far connecting has come: a consent that goes on decides, and one that has come to nothing
+    for whoever asks about it; otherwise what is there.
     """
     now = services.clock()
     connection = await services.vault.get(owner)
     known = None if connection is None else connection.id
     name = known if asked is None else asked
     consent = None if not name else await services.vault.consents.latest(name, now)
-    if consent is not None and consent.owner == owner and consent.outcome != "active":
-        return _PROGRESS.get(consent.outcome, "FAILED")
+    outcome = consent.outcome if consent is not None and consent.owner == owner else None
+    if outcome in _GOES_ON:
+        return "PENDING"
+    failed = outcome not in {None, "active"} and asked is not None
     good = connection is not None and status(connection, services.catalog, now) == "active"
-    return "ACTIVE" if good and name == known else "FAILED"
+    return "ACTIVE" if good and name == known and not failed else "FAILED"
 
 
-_PROGRESS: Final[Mapping[ConsentOutcome, str]] = {"pending": "PENDING", "taken": "PENDING"}
+_GOES_ON: Final[frozenset[ConsentOutcome | None]] = frozenset({"pending", "taken"})
 
 
 def _parameters(query: str) -> Mapping[str, str]:

@@ -62,9 +62,9 @@ def how_to_connect(integration_type: str, owner: Owner) -> str:
     return shlex.join(["connectors", "connect", integration_type, *map(str, given)])
 
 
-def how_to_configure(integration_type: str) -> str:
+def how_to_configure(integration_type: str, *options: str) -> str:
     """The command that tells the vault the OAuth client of a type."""
-    return shlex.join(["connectors", "configure", integration_type])
+    return shlex.join(["connectors", "configure", integration_type, *options])
 
 
 def _reconnect(error: ReconnectRequiredError, owner: Owner) -> Refusal:

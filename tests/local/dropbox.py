@@ -1,11 +1,11 @@
 """A provider in memory, with its tokens and its API, and a backend that reaches nothing else."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 
@@ -92,6 +92,20 @@ def says(status: int, body: object = None, **headers: str) -> Step:
     return lambda _: json_response(body, status, named)
 
 
+@attrs.frozen
+class ConsentPage:
+    """Where a person is sent to give consent."""
+
+    address: str
+    query: dict[str, str]
+
+
+def consent_at(url: str) -> ConsentPage:
+    """What an address of the provider says."""
+    address, _, query = url.partition("?")
+    return ConsentPage(address, dict(parse_qsl(query, strict_parsing=True)))
+
+
 @attrs.frozen(eq=False)
 class World:
     """A backend, the provider behind it, and the clock by which its tokens end."""
@@ -125,6 +139,32 @@ class World:
         """What the app's backend gets when it asks for a token."""
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
         return await self.local.ask("GET", path, {**self.local.service("ann"), **headers})
+
+    async def ask_to_manage(self, method: str, path: str, data: object = None) -> Response:
+        """What the workspace gets."""
+        body = None if data is None else json.dumps(data).encode()
+        return await self.local.ask(method, path, self.local.workspace(), body)
+
+    async def manage(self, method: str, path: str, data: object = None) -> dict[str, Any]:
+        """What the workspace is told, when it gets what it asked for."""
+        response = await self.ask_to_manage(method, path, data)
+        assert response.status == 200, response.body
+        body = told(response)
+        assert isinstance(body, dict)
+        return body
+
+    async def come_back(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        **changes: str | None,
+    ) -> Response:
+        """What a person sees who has given consent at an address."""
+        given = {"code": "planted-code", "state": consent_at(url).query["state"], **changes}
+        query = urlencode({name: value for name, value in given.items() if value is not None})
+        return await self.local.ask(method, f"/oauth/callback?{query}", headers)
 
     async def call(self, route: str = CALL_PATH, /, **call: object) -> tuple[int, Any]:
         """What it gets when it has a call made."""

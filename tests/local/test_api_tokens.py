@@ -263,6 +263,18 @@ async def test_the_wait_is_rounded_up(here: World) -> None:
         assert (await here.token()).headers["retry-after"] == left
 
 
+async def test_what_is_disconnected_while_it_is_renewed_is_not_found(here: World) -> None:
+    await here.connect(expires_at=here.clock.now)
+
+    async def disconnect(request: Request) -> Response:
+        await here.vault.disconnect(OWNER)
+        return here.dropbox(request)
+
+    here.transport.route("POST", "https://api.dropboxapi.com/oauth2/token", disconnect)
+    response = await here.token()
+    assert (response.status, told(response)) == (404, NOT_CONNECTED)
+
+
 async def test_a_client_that_is_missing_is_told(here: World) -> None:
     await here.connect(expires_at=here.clock.now)
     await here.vault.apps.remove("dropbox")
