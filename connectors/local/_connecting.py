@@ -342,6 +342,7 @@ class Consents:
             tokens.access_token,
             connection_config=checked if has_config else None,
             scopes=consent.scopes if tokens.scopes is None else tokens.scopes,
+            asked=consent.scopes,
             refresh_token=tokens.refresh_token,
             obtained_at=tokens.obtained_at,
             expires_at=tokens.expires_at,

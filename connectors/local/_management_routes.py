@@ -94,15 +94,17 @@ _AUTHORIZATION: Final[Mapping[str, object]] = {
 
 
 async def _has(request: RoutedRequest, connection: StoredConnection, wanted: Sequence[str]) -> bool:
-    """Is it connected with just these scopes? Those of a request replace the old ones, so more than
-    asked for is not the same either.
+    """Is it connected with just these scopes? Those of a request replace the old ones, so more is
+    not the same either. What counts is also what was asked for the last time: a provider may call
+    it by other names, and to ask again would change nothing.
     """
     services = request.services
     if status(connection, services.catalog, services.clock()) != "active":
         return False
     known = services.catalog.get(connection.integration_type)
     always = frozenset(known.scopes.required if known else ())
-    return always.union(connection.scopes) == always.union(await _asked(request, wanted))
+    asked = always.union(await _asked(request, wanted))
+    return asked in {always.union(connection.scopes), always.union(connection.asked)}
 
 
 async def _asked(request: RoutedRequest, wanted: Sequence[str]) -> Sequence[str]:

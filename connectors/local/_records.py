@@ -138,6 +138,9 @@ class Grant:
     source: Source = attrs.field(validator=attrs.validators.in_(SOURCES))
     """Who brought the token."""
 
+    asked: tuple[str, ...] = attrs.field(validator=texts)
+    """The scopes that were asked for, in the words in which they were; not secret."""
+
     def __init__(
         self,
         integration_type: str,
@@ -153,6 +156,7 @@ class Grant:
         raw: Secret | None = None,
         lock_key: str | None = None,
         source: Source = "manual",
+        asked: Sequence[str] | None = None,
     ) -> None:
         problem = (
             token_problem("access_token", access_token)
@@ -179,6 +183,7 @@ class Grant:
             raw,
             lock_key,
             source,
+            several("asked", scopes if asked is None else asked),
         )
 
 
@@ -231,6 +236,9 @@ class ConnectionSummary:
 
     scopes: tuple[str, ...] = attrs.field(validator=texts)
     """What the token is good for."""
+
+    asked: tuple[str, ...] = attrs.field(validator=texts)
+    """The scopes that were asked for: a provider may call them by other names, or give others."""
 
     account_label: str | None = attrs.field(validator=MAYBE_TEXT)
     """Whose account it is, for a person."""

@@ -64,7 +64,7 @@ TABLE: Final = Table(
     "connections",
     noun="connection",
     key="id",
-    plain=(*_VERBATIM, *OWNER, "scopes", "lock_key", *_MARKER),
+    plain=(*_VERBATIM, *OWNER, "scopes", "asked", "lock_key", *_MARKER),
     sealed=("access_ct", "refresh_ct", "raw_ct", "config_ct"),
     place=_place,
 )
@@ -113,6 +113,7 @@ def write(database: Database, connection: StoredConnection) -> None:
         **owner_columns(connection.owner),
         **_marker(connection.presented),
         "scopes": json.dumps(connection.scopes),
+        "asked": json.dumps(connection.asked),
         "lock_key": None if alone else connection.lock_key,
     }
     config = packed_config(connection.connection_config)
@@ -192,6 +193,7 @@ def _summarised(row: Row) -> dict[str, Any]:
         **{name: row[name] for name in same},
         "owner": owner_of(row),
         "scopes": tuple(json.loads(row["scopes"])),
+        "asked": tuple(json.loads(row["asked"])),
         "has_refresh_token": row["refresh_ct"] is not None,
         "verify": bool(row["verify"]),
     }

@@ -79,6 +79,7 @@ MIGRATIONS: Final[Migrations] = (
                 'refresh_token_expired', 'consent_required', 'unknown')),
             generation INTEGER NOT NULL CHECK (generation > 0),
             scopes TEXT NOT NULL,
+            asked TEXT NOT NULL,
             account_label TEXT,
             -- Connections with the same one share a chain of refresh tokens.
             lock_key TEXT,
@@ -120,12 +121,12 @@ MIGRATIONS: Final[Migrations] = (
         """
         INSERT INTO new_connections (
             id, app_id, kind, name, user, integration_type, source, state, generation, scopes,
-            account_label, access_ct, config_ct, presented_count, failures, strikes, verify,
+            asked, account_label, access_ct, config_ct, presented_count, failures, strikes, verify,
             created_at, updated_at
         )
         SELECT
             id, app_id, kind, name, user, integration_type, 'manual', state, generation, scopes,
-            account_label, access_ct, config_ct, 0, 0, 0, 0,
+            scopes, account_label, access_ct, config_ct, 0, 0, 0, 0,
             created_at, updated_at
         FROM connections
         """,

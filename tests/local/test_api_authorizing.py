@@ -9,7 +9,7 @@ import pytest
 
 from connectors.local import Owner
 from tests.local.backends import APP, told
-from tests.local.dropbox import ACCESS, OWNER, REDIRECT_URI, World, consent_at, world
+from tests.local.dropbox import ACCESS, OWNER, REDIRECT_URI, World, consent_at, says, world
 from tests.loops import REAL, on
 from transports import ConnectError
 
@@ -73,6 +73,23 @@ async def test_the_same_scopes_are_authorized_already(here: World) -> None:
     assert begun.url is not None
     await here.come_back(begun.url)
     assert await authorize(here, "a", "b", "a") == Authorization(None, begun.connection_id)
+
+
+async def test_scopes_that_the_provider_calls_otherwise_are_authorized_by_both_names(
+    here: World,
+) -> None:
+    granted = {"access_token": "planted", "scope": "account.openid account.email"}
+    here.dropbox.next_token = [says(200, granted)]
+    begun = await authorize(here, "openid", "email")
+    assert begun.url is not None
+    await here.come_back(begun.url)
+    body = await here.manage("GET", "external-auth/list")
+    assert body["integrations"][0]["scopes"] == ["account.openid", "account.email"]
+    # What the CLI has in its file, before and after it has pulled.
+    for scopes in (["email", "openid"], ["account.email", "account.openid"]):
+        assert (await authorize(here, *scopes)).url is None
+    for scopes in (["openid"], ["account.openid"], ["openid", "account.email"]):
+        assert (await authorize(here, *scopes)).url is not None
 
 
 async def test_other_scopes_replace_the_old_ones(here: World) -> None:

@@ -29,6 +29,7 @@ def connection(integration_type: str, **config: str) -> StoredConnection:
         reason=None,
         generation=1,
         scopes=(),
+        asked=(),
         account_label=None,
         created_at=0.0,
         updated_at=0.0,

@@ -87,7 +87,7 @@ async def test_all_of_a_first_vault_is_in_the_second_one(path: Path) -> None:
         "manual",
     )
     assert (token(found), found.connection_config) == (TOKEN, {"developer_token": CONFIG_VALUE})
-    assert (found.scopes, found.account_label) == (("a",), "Jo")
+    assert (found.scopes, found.asked, found.account_label) == (("a",), ("a",), "Jo")
     assert (found.created_at, found.updated_at) == (1.0, 2.0)
     assert (found.refresh_token, found.raw, found.expires_at, found.presented) == (None,) * 4
     assert (found.lock_key, found.failures, found.strikes, found.verify) == ("id-1", 0, 0, False)

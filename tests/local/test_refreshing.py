@@ -164,6 +164,7 @@ async def test_renewed_tokens_take_the_place_of_the_old_ones(path: Path) -> None
     assert (renewed.generation, renewed.state) == (2, "active")
     assert (renewed.obtained_at, renewed.expires_at) == (5000.0, 8600.0)
     assert (renewed.refresh_expires_at, renewed.scopes) == (10.0, ("write",))
+    assert renewed.asked == put.asked
     assert renewed.connection_config == {"team": VALUE, "host": "h"}
     assert (renewed.presented, renewed.failures, renewed.next_attempt_at) == (None, 0, None)
     assert (renewed.last_error, renewed.strikes, renewed.forced_at) == (None, 0, None)

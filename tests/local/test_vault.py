@@ -51,6 +51,7 @@ async def test_a_connection_comes_back_as_it_was_put(path: Path) -> None:
     assert found.connection_config == {"developer_token": CONFIG_VALUE}
     assert (found.owner, found.integration_type, found.state) == (OWNER, "slack", "active")
     assert (found.scopes, found.account_label) == (("chat:write", "a,b"), "Jo & Co")
+    assert found.asked == found.scopes
     assert found.generation == 1
     assert began <= found.created_at == found.updated_at <= time.time()
 
@@ -123,7 +124,7 @@ async def test_disconnecting_erases_the_secrets_from_the_files(path: Path) -> No
     assert len(sealed) == 2
     assert not any(text in bytes_left for text in (*sealed, b"jo@example.com"))
     assert (left.id, left.state, left.generation) == (first.id, "disconnected", 2)
-    assert (left.scopes, left.account_label) == ((), None)
+    assert (left.scopes, left.asked, left.account_label) == ((), (), None)
     assert left.created_at < left.updated_at
 
 
