@@ -35,7 +35,6 @@ def back_up(database: Database, target: Path) -> None:
     Raises:
         VaultForeignError: Something is there; it is left as it is.
     """
-    _demand_free(target)
     make_folder(target.parent)
     # What could not be put into the vault belongs into the copy.
     settle_all(database)
@@ -51,9 +50,10 @@ def restore(backup: Path, path: Path, given: KeyRing | None, timeout: float) -> 
         VaultError: The backup or its key is not right; then there is no vault.
     """
     with translated(path):
-        _demand_free(path)
         for suffix in _LEFT_BY_A_VAULT:
-            _demand_free(path.with_name(path.name + suffix))
+            left = path.with_name(path.name + suffix)
+            if exists(left):
+                raise _taken(left)
         ring = find_keys(path, given, create=False)
         with closing(_opened(backup, timeout)) as source:
             _check(Database(backup, source, ring))
@@ -95,11 +95,6 @@ def _restore(draft: Path, source: sqlite3.Connection) -> None:
             copy.execute(_MISTRUST)
             copy.execute(_LET_GO)
         copy.execute("PRAGMA journal_mode = WAL")
-
-
-def _demand_free(path: Path) -> None:
-    if exists(path):
-        raise _taken(path)
 
 
 def _taken(path: Path) -> VaultForeignError:

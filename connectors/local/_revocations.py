@@ -126,7 +126,7 @@ def _add(database: Database, connection: StoredConnection, tokens: Tokens) -> No
 
 
 def _due(database: Database, now: float, limit: int) -> tuple[Revocation, ...]:
-    where = "next_attempt_at <= :now ORDER BY next_attempt_at, id LIMIT :limit"
+    where = "next_attempt_at <= :now ORDER BY next_attempt_at, created_at LIMIT :limit"
     found = TABLE.rows(database, where, {"now": now, "limit": limit})
     return tuple(_opened(database, row) for row in found)
 

@@ -143,13 +143,12 @@ def _write(draft: Path, sealed: str) -> None:
 
 def _waiting(database: Database, connection: StoredConnection) -> Tokens | None:
     """What is kept to take the place of a connection's tokens."""
-    file = _file(database, connection)
-    if connection.state != "active" or not exists(file):
+    if connection.state != "active":
         return None
+    file = _file(database, connection)
     try:
         sealed = read_private(file, _LONGEST)
-    except FileNotFoundError:
-        # Somebody else has just put it into the row.
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return _unpacked(database.ring.unseal(sealed.reveal(), _place(connection)))

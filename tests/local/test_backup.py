@@ -265,6 +265,13 @@ def torn(copy: Path) -> None:
         file.write(b"\xff" * 100)
 
 
+def miscounted(copy: Path) -> None:
+    with copy.open("r+b") as file:
+        # How many pages are free.
+        file.seek(36)
+        file.write((5).to_bytes(4, "big"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "says"),
     [
@@ -275,6 +282,7 @@ def torn(copy: Path) -> None:
         (text, VaultDamagedError, "damaged"),
         (empty, VaultForeignError, "another program"),
         (torn, VaultDamagedError, "damaged"),
+        (miscounted, VaultDamagedError, "restore another backup"),
     ],
 )
 async def test_what_is_no_backup_is_told_and_nothing_is_made_of_it(

@@ -48,6 +48,10 @@ def test_an_owner_that_cannot_be_is_refused(arguments: Any, error: type[Exceptio
         (TOKEN, {"scopes": ["chat:write", 5]}, TypeError),
         (TOKEN, {"scopes": [""]}, ValueError),
         (TOKEN, {"account_label": ""}, ValueError),
+        (TOKEN, {"refresh_token": f"{TOKEN}\n"}, ValueError),
+        (TOKEN, {"refresh_token": TOKEN.encode()}, TypeError),
+        (TOKEN, {"lock_key": "../chain"}, ValueError),
+        (TOKEN, {"source": "found"}, ValueError),
     ],
 )
 def test_a_grant_with_a_wrong_value_is_refused_without_showing_secrets(

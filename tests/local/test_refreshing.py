@@ -87,8 +87,9 @@ async def test_an_id_that_another_owner_has_is_refused(path: Path) -> None:
         put = await vault.put(JO, consented())
         with pytest.raises(ValueError, match="another owner"):
             await vault.put(KIM, consented(2), connection_id=put.id)
-        with pytest.raises(ValueError, match="connection_id"):
-            await vault.put(KIM, consented(2), connection_id="")
+        for name in ("", "../a", "a.1", "x" * 65, "a\n"):
+            with pytest.raises(ValueError, match="connection_id"):
+                await vault.put(KIM, consented(2), connection_id=name)
         assert await vault.get(JO) == put
         assert await vault.get(KIM) is None
         again = await vault.put(JO, consented(3), connection_id="ignored")
