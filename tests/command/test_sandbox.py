@@ -10,7 +10,7 @@ import pytest
 
 from connectors.catalog import integrations
 from connectors.local import Vault
-from tests.command.support import command, environment, here
+from tests.command.support import Terminal, command, environment, here
 from tests.command.test_dev import serving
 
 EVERYTHING = """
@@ -105,3 +105,16 @@ def test_a_lifetime_that_no_token_has_is_refused(tmp_path: Path, lifetime: str) 
     assert ran.code == 2
     assert "--sandbox-lifetime" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_account_of_a_real_provider_is_connected_to_a_vault_of_the_sandbox(
+    tmp_path: Path,
+) -> None:
+    vault = tmp_path / "sandbox.db"
+    with serving(vault, "--sandbox") as dev:
+        dev.process.terminate()
+        dev.stopped()
+    with Terminal(vault, "connect", "linear", "--no-browser", "--port", "0") as terminal:
+        assert terminal.wait() == 1
+        assert "it is for the sandbox" in terminal.text
+        assert "https://" not in terminal.text

@@ -219,20 +219,26 @@ async def test_a_wrong_user_token_is_no_error_here_where_the_user_is_not_named(
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "expected"),
     [
-        service("call_api", "zendesk", {"path": "/api/v2/tickets"}),
-        user("connect_app_user", "c-1"),
+        (
+            service("call_api", "zendesk", {"path": "/api/v2/tickets"}),
+            (501, "NOT_SUPPORTED", "The local backend"),
+        ),
+        (
+            user("connect_app_user", "c-1"),
+            (409, "OAUTH_CLIENT_MISSING", "The vault has no OAuth client"),
+        ),
     ],
-    ids=str,
+    ids=["call_api", "connect_app_user"],
 )
 async def test_what_the_local_backend_does_not_do_is_the_same_error(
-    call: Call, backend: Backend, official: Official
+    call: Call, expected: tuple[int, str, str], backend: Backend, official: Official
 ) -> None:
     outcome = await same(call, backend.settings, official)
     assert isinstance(outcome, Failure)
-    assert (outcome.status, outcome.code) == (501, "NOT_SUPPORTED")
-    assert outcome.message.startswith("The local backend")
+    assert (outcome.status, outcome.code) == expected[:2]
+    assert outcome.message.startswith(expected[2])
 
 
 @pytest.mark.parametrize(
