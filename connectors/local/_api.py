@@ -84,6 +84,7 @@ class LocalBackend:
             policy=policy,
             clock=clock,
             allow_local_hosts=allow_local_hosts,
+            obstacle=lambda: providers.problem,
         )
         consents = Consents(
             vault,

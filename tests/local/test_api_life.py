@@ -182,6 +182,25 @@ async def test_on_trio_without_a_transport_it_says_so_where_it_needs_one(tmp_pat
 
 
 @on([TRIO])
+async def test_on_trio_without_a_transport_it_tries_nothing_that_others_would_pay_for(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, transport=None) as here:
+        kept = await here.connect()
+        # Soon it is due, and then it has ended: what an attempt costs is kept for all processes.
+        for passed in (14_000, 20_000):
+            here.clock.now += passed
+            await here.token()
+            assert await here.vault.get(OWNER) == kept
+        await here.local.ask(
+            "DELETE", "external-auth/integrations/dropbox/remove", here.local.workspace()
+        )
+        await here.local.backend._services.keeper.revoke()
+        [job] = await here.vault.revocations.due(here.clock.now, 10)
+        assert job.attempts == 0
+
+
+@on([TRIO])
 async def test_on_trio_a_client_takes_a_transport_to_the_providers(tmp_path: Path) -> None:
     transport = MockTransport(lambda _: Response(204))
     async with Vault(tmp_path / "vault.db") as vault:

@@ -5,7 +5,7 @@ any case. So nothing outlives the owner.
 """
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar, final
+from typing import Final, Generic, TypeAlias, TypeVar, final
 
 import anyio
 
@@ -15,19 +15,27 @@ from connectors._loops import current_loop
 V = TypeVar("V")
 
 
-class WorkEndedError(Exception):
-    """Raised for those who wait for work whose owner is closed."""
+Obstacle: TypeAlias = Callable[[], str | None]
+"""Says what keeps the current event loop from all such work, or None."""
 
-    def __init__(self) -> None:
-        super().__init__("The backend is closed")
+_CLOSED: Final = "The backend is closed"
+
+
+class WorkEndedError(Exception):
+    """Raised for those who wait for work whose owner is closed, or that can't be done here."""
 
 
 @final
 class Background(Generic[V]):
-    """The work of one owner, by keys."""
+    """The work of one owner, by keys.
 
-    def __init__(self) -> None:
+    Args:
+        obstacle: What keeps from it; where there is something, it is not begun and harms nobody.
+    """
+
+    def __init__(self, obstacle: Obstacle) -> None:
         self._flights: dict[tuple[int, Hashable], Flight[V]] = {}
+        self._obstacle = obstacle
         self._closed = False
 
     def find(self, key: Hashable) -> Flight[V] | None:
@@ -41,10 +49,11 @@ class Background(Generic[V]):
         """The work that is under way for a key, or this one, begun.
 
         Raises:
-            WorkEndedError: The owner is closed.
+            WorkEndedError: The owner is closed, or there is an obstacle.
         """
-        if self._closed:
-            raise WorkEndedError
+        problem = _CLOSED if self._closed else self._obstacle()
+        if problem is not None:
+            raise WorkEndedError(problem)
         flight = self.find(key)
         if flight is None:
             loop = current_loop()
@@ -62,7 +71,7 @@ class Background(Generic[V]):
         loop = current_loop()
         mine = [flight for flight in self._flights.values() if flight.loop is loop]
         for flight in mine:
-            flight.cancel(WorkEndedError())
+            flight.cancel(WorkEndedError(_CLOSED))
         with anyio.CancelScope(shield=True):
             for flight in mine:
                 await flight.done.wait()

@@ -29,7 +29,7 @@ from connectors.catalog import Integration, integrations
 from connectors.local._errors import VaultError
 from connectors.local._oauth import is_renewable
 from connectors.local._records import Owner, StoredConnection
-from connectors.local._refresh._background import Background, WorkEndedError
+from connectors.local._refresh._background import Background, Obstacle, WorkEndedError
 from connectors.local._refresh._errors import (
     ConnectionUnusableError,
     ReconnectRequiredError,
@@ -55,6 +55,10 @@ def token_digest(token: Secret) -> str:
     return f"sha256={base64.urlsafe_b64encode(raw).rstrip(b'=').decode('ascii')}"
 
 
+def _no_obstacle() -> None:
+    """Nothing is in the way."""
+
+
 @final
 class TokenKeeper:
     """Hands out connections of a vault whose tokens are good.
@@ -70,6 +74,7 @@ class TokenKeeper:
         clock: The wall clock, in Unix seconds.
         allow_local_hosts: Let a connection's values name hosts of this machine: for a provider
             that runs here, and never with the credentials of a real one.
+        obstacle: Says what keeps the current event loop from all providers, or None.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class TokenKeeper:
         policy: RefreshPolicy | None = None,
         clock: Callable[[], float] = time.time,
         allow_local_hosts: bool = False,
+        obstacle: Obstacle = _no_obstacle,
     ) -> None:
         self._vault = vault
         self._catalog = integrations() if catalog is None else catalog
@@ -90,8 +96,8 @@ class TokenKeeper:
         self._revoker = Revoker(
             vault, transport, self._catalog, self._policy, clock, allow_local_hosts
         )
-        self._refreshes = Background[StoredConnection]()
-        self._revocations = Background[None]()
+        self._refreshes = Background[StoredConnection](obstacle)
+        self._revocations = Background[None](obstacle)
         self._unsaved: dict[str, TokensUnsavedError] = {}
 
     async def connection(
