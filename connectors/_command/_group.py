@@ -26,6 +26,9 @@ _COMMANDS: Final = {
     "dev": "_dev",
     "user-token": "_user_token",
     "list-available": "_list_available",
+    "backup": "_backup",
+    "restore": "_restore",
+    "rotate-keys": "_rotate_keys",
 }
 """The module of each command, in the order in which a person needs them."""
 

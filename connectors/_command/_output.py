@@ -140,6 +140,23 @@ def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def counting(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something has come that finds out itself how much there is to do.
+
+    Yields:
+        What is to be called with how much is done, and of how much.
+    """
+    if not is_terminal(sys.stderr):
+        tell(f"{title} ...")
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def waiting(title: str) -> Iterator[None]:
     """Show that something is waited for, on a terminal with a line that is gone in the end."""
     if not is_terminal(sys.stderr):

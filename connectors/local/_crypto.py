@@ -23,6 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from transports import Secret
 
 _VERSION: Final = "v1"
+SEPARATORS: Final = r"[,\s]+"
+"""What stands between the keys of a text, as a regular expression."""
+
 _KEY_BYTES: Final = 32
 _ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
@@ -110,7 +113,7 @@ def key_ring(text: Secret) -> KeyRing | None:
 
     Standard base64 is read as well as base64url, and padding may be left out.
     """
-    keys = [_key(part) for part in re.split(r"[,\s]+", text.reveal().strip())]
+    keys = [_key(part) for part in re.split(SEPARATORS, text.reveal().strip())]
     good = dict(key for key in keys if key is not None)
     return KeyRing(good) if None not in keys else None
 

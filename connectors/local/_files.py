@@ -2,8 +2,9 @@
 
 A file is built under a name of its own, in the same folder, and then linked to its place. A link
 never replaces anything, so of several processes that build the same file exactly one wins, and one
-that is killed leaves nothing half made: at most a draft, `.<name>.<random>.new`, with no value in
-it that anything was sealed with (see `connectors.local._drafts`).
+that is killed leaves nothing half made: at most a draft, `.<name>.<random>.new`, as private as the
+file itself (see `connectors.local._drafts`). Where one file has to take the place of another, it is
+renamed, which shows everybody the one or the other.
 
 Windows has no mode bits that say who may read a file, and no way to sync a folder. There a file is
 as private as the folder that it is in, and those of a user's profile are.
@@ -15,7 +16,8 @@ that SQLite holds on it for another connection of this process (POSIX locks go w
 import os
 import shlex
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -60,16 +62,34 @@ def publish(path: Path, build: Callable[[Path], None], *, posix: bool = _POSIX) 
     Returns:
         False when something was in its place already; that is left as it is.
     """
+    with _draft(path, build, posix=posix) as draft:
+        return _linked(draft, path)
+
+
+def replace(path: Path, build: Callable[[Path], None], *, posix: bool = _POSIX) -> None:
+    """Build a file that only its owner can read, and put it in the place of another at once.
+
+    Args:
+        path: Its place.
+        build: Fills the empty file that it is given, and closes it.
+        posix: What the platform can do.
+    """
+    with _draft(path, build, posix=posix) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def _draft(path: Path, build: Callable[[Path], None], *, posix: bool) -> Iterator[Path]:
+    """A file that is built and on the disk, while the block puts it in its place."""
     draft = new_draft(path)
     os.close(os.open(draft, _NEW | _flags(), 0o600))
     try:
         build(draft)
         _sync(draft, os.O_RDWR)  # Windows syncs only what may be written.
-        published = _linked(draft, path)
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent, posix=posix)
-    return published
 
 
 def sync_folder(path: Path, *, posix: bool = _POSIX) -> None:

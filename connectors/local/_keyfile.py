@@ -1,16 +1,19 @@
 """Finds the keys of a vault: given by the program, from the environment, or in a file beside it.
 
 The first of these that is there wins, and then the others are not looked at. A key file is made
-only together with a vault: a vault whose key is gone can't be opened with a new one.
+only together with a vault: a vault whose key is gone can't be opened with a new one. While the key
+of a vault is changed, its file holds the new one and, behind it, the former one.
 """
 
 import os
+import re
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from connectors.local._crypto import KeyRing, key_ring, new_key
+from connectors.local._crypto import SEPARATORS, KeyRing, key_ring, new_key
 from connectors.local._errors import VaultKeyError
-from connectors.local._files import exists, publish, read_private
+from connectors.local._files import exists, publish, read_private, replace
 from connectors.local._places import key_file
 from transports import Secret
 
@@ -52,6 +55,36 @@ def find_keys(vault: Path, given: KeyRing | None, *, create: bool) -> KeyRing:
     return _from_file(path)
 
 
+def begin_key_change(vault: Path) -> bool:
+    """Put a new key before the one in a vault's key file.
+
+    Only one process may do so at a time.
+
+    Returns:
+        False when there are several keys already: then an earlier change is not over, and has to
+        be brought to its end.
+
+    Raises:
+        VaultKeyError: The file does not hold keys.
+    """
+    path = key_file(vault)
+    if len(_from_file(path).ids) > 1:
+        return False
+    keys = Secret(f"{new_key().reveal()}\n{_text(path).reveal().strip()}\n")
+    replace(path, partial(_write, keys))
+    return True
+
+
+def end_key_change(vault: Path) -> None:
+    """Leave only the first key in a vault's key file.
+
+    Only one process may do so at a time.
+    """
+    path = key_file(vault)
+    first = Secret(f"{re.split(SEPARATORS, _text(path).reveal().strip())[0]}\n")
+    replace(path, partial(_write, first))
+
+
 def _from_environment(vault: Path) -> KeyRing:
     ring = key_ring(Secret(os.environ[VARIABLE]))
     if ring is None:
@@ -60,13 +93,20 @@ def _from_environment(vault: Path) -> KeyRing:
 
 
 def _from_file(path: Path) -> KeyRing:
-    ring = key_ring(read_private(path, _LONGEST))
+    ring = key_ring(_text(path))
     if ring is None:
         raise VaultKeyError(path, f"does not hold {FORM}; put back what it held")
     return ring
 
 
+def _text(path: Path) -> Secret:
+    return read_private(path, _LONGEST)
+
+
 def _write_new_key(draft: Path) -> None:
-    key = new_key()
+    _write(Secret(f"{new_key().reveal()}\n"), draft)
+
+
+def _write(keys: Secret, draft: Path) -> None:
     with draft.open("wb") as file:
-        file.write(key.reveal().encode("ascii") + b"\n")
+        file.write(keys.reveal().encode("ascii"))
