@@ -50,7 +50,7 @@ def restore(backup: Path, path: Path, given: KeyRing | None, timeout: float) -> 
         VaultError: The backup or its key is not right; then there is no vault.
     """
     with translated(path):
-        for suffix in _LEFT_BY_A_VAULT:
+        for suffix in ("", *_LEFT_BY_A_VAULT):
             left = path.with_name(path.name + suffix)
             if exists(left):
                 raise _taken(left)
