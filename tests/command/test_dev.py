@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.request import urlopen
 
 import attrs
 import pytest
@@ -43,6 +46,18 @@ async def main():
     async with Client.from_env() as base44:
         connectors = base44.as_service_role.connectors
         print((await connectors.get_current_app_user_connection("c-1")).access_token)
+
+asyncio.run(main())
+"""
+
+
+CONSENT = """
+import asyncio
+from connectors import Client
+
+async def main():
+    async with Client.from_env() as base44:
+        print((await base44.management.authorize("box")).redirect_url)
 
 asyncio.run(main())
 """
@@ -118,6 +133,22 @@ def test_a_program_can_be_an_app_user(vault: Path) -> None:
     with serving(vault) as dev:
         variables = {**dev.variables, "BASE44_ACCESS_TOKEN": user_token}
         assert program(OF_THE_USER, variables) == "of-ada\n"
+
+
+def test_a_provider_is_told_to_send_people_back_to_it_and_answers_them(vault: Path) -> None:
+    assert here(vault, "configure", "box", stdin="client-1\nsecret\n").code == 0
+    with serving(vault) as dev:
+        url = urlsplit(program(CONSENT, dev.variables).strip())
+        query = dict(parse_qsl(url.query))
+        back = f"http://localhost:{dev.port}/oauth/callback"
+        assert (url.netloc, query["redirect_uri"]) == ("account.box.com", back)
+        # Who comes back without consent is told so by a page.
+        denied = urlencode({"state": query["state"], "error": "access_denied"})
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{back}?{denied}")
+        with refused.value as page:
+            assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+            assert b"Not connected" in page.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

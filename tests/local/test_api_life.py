@@ -169,6 +169,25 @@ async def test_a_client_that_is_closed_waits_for_it_and_then_closes_the_vault(
         assert (kept.generation, kept.refresh_token.reveal()) == (2, REFRESH)
 
 
+@on(REAL)
+async def test_sweeping_does_what_no_request_does_until_it_is_cancelled(tmp_path: Path) -> None:
+    told_of_it = anyio.Event()
+
+    def revoke(request: Request) -> Response:
+        told_of_it.set()
+        return here.dropbox(request)
+
+    async with world(tmp_path) as here:
+        here.transport.route("POST", "https://api.dropboxapi.com/2/auth/token/revoke", revoke)
+        await here.connect()
+        await here.vault.disconnect(OWNER)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(here.local.backend.sweep)
+            await told_of_it.wait()
+            tasks.cancel_scope.cancel()
+    assert here.dropbox.revoked == [f"Bearer {ACCESS}"]
+
+
 @on([TRIO])
 async def test_on_trio_without_a_transport_it_says_so_where_it_needs_one(tmp_path: Path) -> None:
     async with world(tmp_path, transport=None) as here:
