@@ -35,8 +35,10 @@ _COMMANDS: Final = {
 _EPILOG: Final = """\b
 Examples:
   connectors demo                 see what it does, in a temporary folder
-  connectors connect slack        put a token into the vault
-  connectors get slack            look at the connection
+  connectors dev --sandbox        all types, connected to pretend accounts
+  connectors configure github     put in your registration at a provider
+  connectors connect github       give consent in the browser
+  connectors get github           look at the connection
   connectors dev                  serve it to programs in any language
 
 \b
