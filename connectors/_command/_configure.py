@@ -14,6 +14,7 @@ from connectors._command._configured import list_configured
 from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
+    demand_world,
     examples,
     known_type,
     note_confidence,
@@ -94,7 +95,7 @@ def command(
         list_configured(catalog, vault, as_json=as_json)
         return
     integration = known_type(catalog, integration_type)
-    earlier = anyio.run(_found, vault, integration_type) if exists(vault) else None
+    earlier = anyio.run(_found, vault, catalog, integration_type) if exists(vault) else None
     if remove:
         _remove(vault, integration_type, earlier, yes=yes)
         return
@@ -108,7 +109,7 @@ def command(
         config=read_client_config(integration, config, kept) or None,
         **attrs.asdict(asked.kept(earlier)),
     )
-    anyio.run(_keep, vault, app)
+    anyio.run(_keep, vault, catalog, app)
     say(f"Configured {integration_type}. `connectors connect {integration_type}` connects it.")
     if earlier is not None and earlier.client_id != client.client_id:
         tell("What was connected with the earlier client has to be connected again.")
@@ -192,13 +193,15 @@ def _remove(
     say(f"Removed the client of {integration_type}; its secret is erased.")
 
 
-async def _found(path: Path, integration_type: str) -> StoredOAuthApp | None:
+async def _found(path: Path, catalog: Catalog, integration_type: str) -> StoredOAuthApp | None:
     async with Vault(path) as vault:
+        await demand_world(vault, catalog)
         return await vault.apps.get(integration_type)
 
 
-async def _keep(path: Path, app: OAuthApp) -> None:
+async def _keep(path: Path, catalog: Catalog, app: OAuthApp) -> None:
     async with Vault(path) as vault:
+        await demand_world(vault, catalog)
         for other in await vault.apps.list():
             taken = set(other.connectors) & set(app.connectors)
             if taken and other.integration_type != app.integration_type:

@@ -13,13 +13,14 @@ from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
     Target,
+    demand_world,
     examples,
     known_type,
     note_confidence,
     split_scopes,
     target_options,
 )
-from connectors._command._output import say, tell, time_text
+from connectors._command._output import say, tell, tell_no_events, time_text
 from connectors._command._running import run_until_told
 from connectors._command._secret_input import is_interactive, read_token
 from connectors.catalog import Integration
@@ -125,7 +126,7 @@ def command(
             )
         note_confidence(integration)
         grant = _grant(integration, config, scopes, account)
-        generation = anyio.run(_put, vault, target, grant)
+        generation = anyio.run(_put, vault, catalog, target, grant)
         say(_connected(target, generation))
         return
     if account is not None:
@@ -133,7 +134,7 @@ def command(
     problem = redirect_problem(redirect_uri) if redirect_uri is not None else None
     if problem is not None:
         raise click.UsageError(f"--redirect-uri is refused: {problem}.")
-    app, earlier = anyio.run(_found, vault, target) if exists(vault) else (None, None)
+    app, earlier = anyio.run(_found, vault, catalog, target) if exists(vault) else (None, None)
     if app is None:
         raise _no_client(integration)
     note_confidence(integration)
@@ -173,15 +174,17 @@ def _grant(
         raise click.UsageError(f"{error}.") from error
 
 
-async def _put(path: Path, target: Target, grant: Grant) -> int:
+async def _put(path: Path, catalog: Catalog, target: Target, grant: Grant) -> int:
     async with Vault(path) as vault:
+        await demand_world(vault, catalog)
         return (await vault.put(target.owner, grant)).generation
 
 
 async def _found(
-    path: Path, target: Target
+    path: Path, catalog: Catalog, target: Target
 ) -> tuple[StoredOAuthApp | None, StoredConnection | None]:
     async with Vault(path) as vault:
+        await demand_world(vault, catalog)
         return await vault.apps.get(target.integration_type), await vault.get(target.owner)
 
 
@@ -195,6 +198,7 @@ def _no_client(integration: Integration) -> Failure:
 
 
 def _consented(vault: Path, wish: Wish, catalog: Catalog) -> StoredConnection:
+    tell_no_events()
     try:
         return run_until_told(partial(give_consent, vault, wish, catalog()))
     except KeyboardInterrupt:

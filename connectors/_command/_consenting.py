@@ -24,7 +24,6 @@ from connectors.catalog import Integration
 from connectors.local import ConnectionConfig, Owner, StoredConnection, Vault, VaultError, serve
 from connectors.local._callback import CallbackPage
 from connectors.local._connecting import Begun, ConnectingError, Consents
-from connectors.local._environment import demand_environment
 from connectors.local._oauth_records import ConsentStatus
 from connectors.local._redirects import DEFAULT_PORT, listening_port, loopback_redirect
 from connectors.local._refresh import ClientMissingError
@@ -72,7 +71,6 @@ async def give_consent(
     Cancelled, it forgets the consent. A code that has come back is exchanged all the same.
     """
     async with Vault(path) as vault, _transport() as transport:
-        await demand_environment(vault, "providers")
         consents = Consents(vault, transport, catalog=catalog, redirect_uri=None)
         begun = None
         try:

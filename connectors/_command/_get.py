@@ -1,5 +1,6 @@
 """`connectors get`: what a program gets, as a program gets it."""
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -9,19 +10,22 @@ import click
 from connectors._client import Client
 from connectors._command._failures import Failure
 from connectors._command._options import (
+    Catalog,
     Target,
     demand_vault,
+    demand_world,
     did_you_mean,
     examples,
     target_options,
 )
-from connectors._command._output import say_json, say_table
-from connectors._errors import NotConnectedError
+from connectors._command._output import public_values, say_json, say_table, tell_no_events
+from connectors._errors import ServiceError
 from connectors._models import Connection
 from connectors.catalog import integrations
-from connectors.local import Vault
+from connectors.local import Authority, InProcessTransport, Vault
 
 _HIDDEN: Final = "[hidden; --reveal shows it]"
+_NOWHERE: Final = "http://local.invalid"
 
 
 @click.command(
@@ -36,7 +40,9 @@ _HIDDEN: Final = "[hidden; --reveal shows it]"
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON; a hidden value is null.")
 @click.option("--reveal", is_flag=True, help="The token itself, and without --json nothing else.")
+@click.pass_obj
 def command(
+    catalog: Catalog,
     *,
     integration_type: str,
     connector: str | None,
@@ -46,25 +52,42 @@ def command(
     as_json: bool,
     reveal: bool,
 ) -> None:
-    """Show the connection of TYPE; its token only with --reveal."""
+    """Show the connection of TYPE; its token only with --reveal.
+
+    The token is good now: one that has expired is renewed first.
+    """
     target = Target.checked(app_id, integration_type, connector, user)
     demand_vault(vault)
-    connection = anyio.run(_fetched, vault, target)
+    tell_no_events()
+    connection = anyio.run(_fetched, vault, catalog, target)
     if as_json:
-        say_json(_as_json(connection, reveal=reveal))
+        say_json(_as_json(catalog, connection, reveal=reveal))
     elif reveal:
         click.echo(connection.access_token)
     else:
-        say_table(("name", "value"), _rows(connection))
+        say_table(("name", "value"), _rows(catalog, connection))
 
 
-async def _fetched(path: Path, target: Target) -> Connection:
-    owner = target.owner
+async def _fetched(path: Path, catalog: Catalog, target: Target) -> Connection:
     # Opened here, so that what is wrong with the vault is said in its own words.
-    async with (
-        Vault(path) as vault,
-        Client.local(vault=vault, app_id=owner.app_id, user=owner.user) as base44,
-    ):
+    async with Vault(path) as vault:
+        await demand_world(vault, catalog)
+        authority = Authority.ephemeral()
+        async with aclosing(InProcessTransport(vault, authority, catalog=catalog())) as backend:
+            return await _asked(backend, authority, target)
+
+
+async def _asked(backend: InProcessTransport, authority: Authority, target: Target) -> Connection:
+    owner = target.owner
+    async with Client(
+        app_id=owner.app_id,
+        service_token=authority.service_token,
+        user_token=authority.issue_user_token(owner.user) if owner.user else None,
+        server_url=_NOWHERE,
+        transport=backend,
+        # A person rather hears at once why there is none, and when to try again.
+        retry=False,
+    ) as base44:
         connectors = base44.as_service_role.connectors
         read = {
             "app": connectors.get_connection,
@@ -73,10 +96,17 @@ async def _fetched(path: Path, target: Target) -> Connection:
         }
         try:
             connection = await read[owner.kind](owner.name)
-        except NotConnectedError as error:
-            raise Failure(f"{target} is not connected. {_advice(target)}") from error
+        except ServiceError as error:
+            raise _failure(error, target) from error
         target.demand_type(connection.integration_type)
         return connection
+
+
+def _failure(error: ServiceError, target: Target) -> Failure:
+    if error.code == "NOT_FOUND":
+        return Failure(f"{target} is not connected. {_advice(target)}")
+    # The backend says what to do next.
+    return Failure(f"{error.message}.")
 
 
 def _advice(target: Target) -> str:
@@ -86,28 +116,25 @@ def _advice(target: Target) -> str:
     return f"{did_you_mean(integration_type)}\n`connectors list-available` shows all types."
 
 
-def _as_json(connection: Connection, *, reveal: bool) -> dict[str, object]:
-    has_config = connection.connection_config is not None
+def _as_json(catalog: Catalog, connection: Connection, *, reveal: bool) -> dict[str, object]:
+    config = connection.connection_config
+    shown = config if config is None or reveal else _public(catalog, connection)
     return {
         "integration_type": connection.integration_type,
         "access_token": connection.access_token if reveal else None,
-        "connection_config": _config(connection, None, reveal=reveal) if has_config else None,
+        "connection_config": None if shown is None else dict(shown),
     }
 
 
-def _rows(connection: Connection) -> list[tuple[str, str]]:
-    config = _config(connection, _HIDDEN, reveal=False)
+def _rows(catalog: Catalog, connection: Connection) -> list[tuple[str, str]]:
+    config = _public(catalog, connection)
     return [
         ("integration_type", str(connection.integration_type)),
         ("access_token", _HIDDEN),
-        *((f"connection_config.{name}", str(value)) for name, value in config.items()),
+        *((f"connection_config.{name}", value or _HIDDEN) for name, value in config.items()),
     ]
 
 
-def _config(connection: Connection, instead: str | None, *, reveal: bool) -> dict[str, str | None]:
-    integration = integrations().get(connection.integration_type or "")
-    fields = integration.connection_config if integration else ()
-    # Only what the catalogue knows to be no secret.
-    public = {field.name for field in fields if not field.secret}
-    config = connection.connection_config or {}
-    return {name: value if reveal or name in public else instead for name, value in config.items()}
+def _public(catalog: Catalog, connection: Connection) -> dict[str, str | None]:
+    integration = catalog().get(connection.integration_type or "")
+    return public_values(integration, connection.connection_config or {})

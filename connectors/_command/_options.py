@@ -14,7 +14,8 @@ from connectors._command._output import tell
 from connectors._identity import checked_app_id
 from connectors._wire import encode_segment
 from connectors.catalog import Integration, integrations
-from connectors.local import Owner, default_vault
+from connectors.local import Owner, Vault, default_vault
+from connectors.local._environment import demand_environment
 from connectors.local._files import exists
 from connectors.local._oauth import scopes_problem
 from connectors.local._places import DEFAULT_APP
@@ -139,6 +140,16 @@ def known_type(catalog: Catalog, integration_type: str) -> Integration:
             "`connectors list-available` shows all."
         )
     return found
+
+
+async def demand_world(vault: Vault, catalog: Catalog) -> None:
+    """Don't let the tokens of a sandbox go to a provider, nor the other way round.
+
+    Raises:
+        VaultUsageError: The vault is for others than the types of the catalogue.
+        VaultError: It can't be used.
+    """
+    await demand_environment(vault, "providers" if catalog is integrations else "sandbox")
 
 
 def split_scopes(integration: Integration, text: str) -> tuple[str, ...]:

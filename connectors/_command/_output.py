@@ -7,6 +7,7 @@ is shown instead of obeyed.
 import errno
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -54,6 +55,12 @@ def write_whatever_comes() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def tell_no_events() -> None:
+    """Let events of the library go unseen that nobody has asked for: the command says it itself."""
+    # Without any handler, warnings would go to standard error.
+    logging.getLogger("connectors").addHandler(logging.NullHandler())
 
 
 def shown(value: object) -> str:

@@ -7,11 +7,13 @@ are known before the vault has been opened.
 """
 
 import os
+from collections.abc import Mapping
 from typing import final
 
 import anyio
 import attrs
 
+from connectors.catalog import Integration
 from connectors.local._api import LocalBackend
 from connectors.local._authority import Authority
 from connectors.local._vault import Vault
@@ -36,6 +38,7 @@ class InProcessTransport:
             with the transport; None is the vault in the user's data folder. A `Vault` stays open.
         authority: Who may ask.
         provider_transport: The way to the providers, as for `LocalBackend`.
+        catalog: The integration types, as for `LocalBackend`.
     """
 
     def __init__(
@@ -44,10 +47,13 @@ class InProcessTransport:
         authority: Authority,
         *,
         provider_transport: Transport | None = None,
+        catalog: Mapping[str, Integration] | None = None,
     ) -> None:
         self._vault = vault if isinstance(vault, Vault) else Vault(vault)
         self._owns_vault = vault is not self._vault
-        self._backend = LocalBackend(self._vault, authority, transport=provider_transport)
+        self._backend = LocalBackend(
+            self._vault, authority, transport=provider_transport, catalog=catalog
+        )
         self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
         self._closed = False
         self._process: int | None = None

@@ -25,12 +25,13 @@ def status(connection: ConnectionSummary, catalog: Mapping[str, Integration], no
     if connection.state == "disconnected":
         return "disconnected"
     over = connection.expires_at is not None and connection.expires_at <= now
-    if connection.state == "refresh_failed" or (over and not _renewable(connection, catalog)):
+    if connection.state == "refresh_failed" or (over and not renewable(connection, catalog)):
         return "expired"
     return "active"
 
 
-def _renewable(connection: ConnectionSummary, catalog: Mapping[str, Integration]) -> bool:
+def renewable(connection: ConnectionSummary, catalog: Mapping[str, Integration]) -> bool:
+    """Can its token be renewed without its owner?"""
     integration = catalog.get(connection.integration_type)
     return (
         connection.source == "oauth"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import attrs
 from anyio.from_thread import start_blocking_portal
 
 from connectors.local._sandbox import SandboxProvider, serve_sandbox
+from tests.command.at_sandbox import catalog
 from tests.command.support import ROOT, Ran, Terminal, here
 
 _PROGRAM: Final = str(ROOT / "tests" / "command" / "at_sandbox.py")
@@ -38,10 +40,14 @@ class Provider:
         assert secret is not None
         return secret.reveal()
 
+    def here(self, *arguments: object, stdin: str = "") -> Ran:
+        """The command, in this process."""
+        return here(self.vault, *arguments, stdin=stdin, catalog=partial(catalog, self.origin))
+
     def configure(self, name: str = "gitlab", *options: object, secret: str | None = None) -> Ran:
         """Put the sandbox's client of a type into the vault."""
         client = f"sandbox-{name}\n{secret or self.secret(name)}\n"
-        ran = here(self.vault, "configure", name, *options, stdin=client)
+        ran = self.here("configure", name, *options, stdin=client)
         assert ran.code == 0, ran.err
         return ran
 

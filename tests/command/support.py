@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,7 @@ import attrs
 from click.testing import CliRunner
 
 from connectors._command import run
+from connectors.catalog import Integration, integrations
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "connectors")
@@ -79,11 +80,17 @@ class Ran:
     err: str
 
 
-def here(vault: Path, *arguments: object, stdin: str = "", **variables: str) -> Ran:
+def here(
+    vault: Path,
+    *arguments: object,
+    stdin: str = "",
+    catalog: Callable[[], Mapping[str, Integration]] = integrations,
+    **variables: str,
+) -> Ran:
     """Run the command in this process, without a terminal: quick, where a process is no matter."""
     given = {**dict.fromkeys(_UNSET), "BASE44_VAULT": str(vault), **variables}
     with CliRunner().isolation(input=stdin, env=given) as (out, err, _):
-        code = run([str(argument) for argument in arguments])
+        code = run([str(argument) for argument in arguments], catalog=catalog)
         return Ran(code, out.getvalue().decode(), err.getvalue().decode())
 
 

@@ -86,7 +86,7 @@ def test_the_browser_opens_and_what_comes_back_is_connected(at: Provider) -> Non
 
 
 def test_an_account_is_connected_again_in_place_of_what_was_there(at: Provider) -> None:
-    assert here(at.vault, "connect", "gitlab", stdin="by-hand").code == 0
+    assert at.here("connect", "gitlab", stdin="by-hand").code == 0
     before = connection(at.vault)
     with at.connect("gitlab", "--port", 0) as terminal:
         assert terminal.wait() == 0, terminal.text
@@ -455,7 +455,7 @@ def test_options_that_can_not_be_meant_are_refused(
 
 @pytest.mark.parametrize("option", [("--paste",), ("--no-browser",), ("--port", "0")])
 def test_a_consent_takes_a_terminal(at: Provider, option: tuple[str, ...]) -> None:
-    ran = here(at.vault, "connect", "gitlab", *option, stdin="token")
+    ran = at.here("connect", "gitlab", *option, stdin="token")
     assert ran.code == 2
     assert "a consent, which takes a terminal" in ran.err
 
@@ -481,7 +481,7 @@ def test_nothing_of_a_code_is_left_in_any_file(at: Provider) -> None:
 
 
 def test_killed_at_any_time_it_leaves_the_connection_as_it_was(at: Provider) -> None:
-    assert here(at.vault, "connect", "gitlab", stdin="by-hand").code == 0
+    assert at.here("connect", "gitlab", stdin="by-hand").code == 0
     before = connection(at.vault)
     at.sandbox.inject(Fault(delay_after=30))
     with at.connect("gitlab", "--port", 0) as terminal:
@@ -493,3 +493,13 @@ def test_killed_at_any_time_it_leaves_the_connection_as_it_was(at: Provider) -> 
     assert outcomes(at.vault) == ["taken"]
     with at.connect("gitlab", "--port", 0) as terminal:
         assert terminal.wait() == 0, terminal.text
+
+
+def test_a_vault_of_the_sandbox_is_not_used_with_the_providers(at: Provider) -> None:
+    for arguments in (("connect", "gitlab"), ("get", "gitlab"), ("disconnect", "gitlab")):
+        ran = here(at.vault, *arguments, stdin="token")
+        assert ran.code == 1
+        assert "it is for the sandbox" in ran.err
+    ran = here(at.vault, "configure", "gitlab", stdin="id\nsecret")
+    assert ran.code == 1
+    assert "it is for the sandbox" in ran.err

@@ -112,7 +112,7 @@ def test_a_terminal_has_no_room_for_columns_of_nothing_and_a_pipe_always_has_all
         heads = terminal.text.splitlines()[0].split()
     assert heads == ["type", "state", "account", "since"]
     piped = command(vault, "list").stdout.splitlines()[0].split()
-    assert piped == ["type", "connector", "user", "state", "account", "since", "scopes"]
+    assert piped == ["type", "connector", "user", "state", "account", "since", "ends", "scopes"]
 
 
 def test_in_a_pipe_a_row_is_a_line_however_long(vault: Path) -> None:

@@ -130,7 +130,7 @@ def test_list_has_a_line_for_each_account_and_no_token(connected: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert TOKEN not in ran.out
     words = [line.split() for line in ran.out.splitlines()]
-    assert words[0] == ["type", "connector", "user", "state", "account", "since", "scopes"]
+    assert words[0] == ["type", "connector", "user", "state", "account", "since", "ends", "scopes"]
     assert [(line[0], line[1], line[2], line[3]) for line in words[1:]] == [
         ("acme", "-", "-", "active"),
         ("slack", "-", "-", "active"),
@@ -153,8 +153,14 @@ def test_list_as_json_is_complete(connected: Path) -> None:
         "connector_id": None,
         "user": None,
         "status": "active",
+        "reason": None,
+        "source": "manual",
         "account": "bot of [red]Acme[/red]",
         "scopes": ["chat:write", "users:read"],
+        "expires_at": None,
+        "renewable": False,
+        "failures": 0,
+        "last_error": None,
     }
     assert [entry["user"] for entry in listed[2:4]] == ["ada", "bob"]
     assert listed[4]["connector_id"] == "c-2"

@@ -39,7 +39,7 @@ from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._margins import Due, due, spread_of
 from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._refresh._protocol import Need, Refresher, TokensUnsavedError
-from connectors.local._refresh._revoker import Revoker
+from connectors.local._refresh._revoker import Revoker, Untold
 from connectors.local._vault import Vault
 from transports import Secret, Transport
 
@@ -97,7 +97,7 @@ class TokenKeeper:
             vault, transport, self._catalog, self._policy, clock, allow_local_hosts
         )
         self._refreshes = Background[StoredConnection](obstacle)
-        self._revocations = Background[None](obstacle)
+        self._revocations = Background[tuple[Untold, ...]](obstacle)
         self._unsaved: dict[str, TokensUnsavedError] = {}
 
     async def connection(
@@ -159,8 +159,11 @@ class TokenKeeper:
             self._revocations.begin("all", self._revoker.run)
         return disconnected
 
-    async def revoke(self) -> None:
+    async def revoke(self) -> tuple[Untold, ...]:
         """Send the revocations that are due, and wait until all have been tried.
+
+        Returns:
+            What its provider has not taken.
 
         Raises:
             VaultError: The vault can't be used.
@@ -170,7 +173,8 @@ class TokenKeeper:
         with suppress(WorkEndedError, FetchCancelledError):
             flight = self._revocations.begin("all", self._revoker.run)
             await flight.done.wait()
-            flight.outcome()
+            return flight.outcome()
+        return ()
 
     async def aclose(self) -> None:
         """End what goes on: what is under way with a provider is waited for, the rest cancelled.

@@ -25,6 +25,20 @@ _AT_ONCE: Final = 20
 _MOST_ATTEMPTS: Final = 12
 
 
+@attrs.frozen
+class Untold:
+    """A revocation that its provider has not taken."""
+
+    connection_id: str
+    """The connection that is over."""
+
+    problem: str
+    """What stood in the way; not secret."""
+
+    again: bool
+    """Is it tried again?"""
+
+
 @final
 @attrs.frozen(eq=False)
 class Revoker:
@@ -48,29 +62,30 @@ class Revoker:
     allow_local_hosts: bool
     """As for `connectors.catalog.check_config`."""
 
-    async def run(self) -> None:
+    async def run(self) -> tuple[Untold, ...]:
         """Send what is due.
+
+        Returns:
+            What its provider has not taken.
 
         Raises:
             VaultError: The vault can't be used.
 
         Cancelled, it ends at once; what was not confirmed is sent again later.
         """
-        for job in await self.vault.revocations.due(self.clock(), _AT_ONCE):
-            await self._revoke(job)
+        due = await self.vault.revocations.due(self.clock(), _AT_ONCE)
+        outcomes = [await self._revoke(job) for job in due]
+        return tuple(untold for untold in outcomes if untold is not None)
 
-    async def _revoke(self, job: Revocation) -> None:
+    async def _revoke(self, job: Revocation) -> Untold | None:
         request = await self._request(job)
-        problem = None if request is None else await self._asked(job, request)
-        if problem is None:
-            await self.vault.revocations.done(job.id)
-        elif job.attempts + 1 >= _MOST_ATTEMPTS:
-            emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
+        untold = None if request is None else await self._asked(job, request)
+        if untold is None or not untold.again:
             await self.vault.revocations.done(job.id)
         else:
-            emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
             wait = self.policy.delay(job.attempts + 1, None, random.random)
-            await self.vault.revocations.postpone(job.id, self.clock() + wait, problem)
+            await self.vault.revocations.postpone(job.id, self.clock() + wait, untold.problem)
+        return untold
 
     async def _request(self, job: Revocation) -> Request | None:
         """The request; None when this provider takes none."""
@@ -91,8 +106,7 @@ class Revoker:
             emit("warning", "connectors.local.revocation_refused", **_facts(job, str(error)))
             return None
 
-    async def _asked(self, job: Revocation, request: Request) -> str | None:
-        """What went wrong, if another attempt could go better."""
+    async def _asked(self, job: Revocation, request: Request) -> Untold | None:
         deadline = anyio.current_time() + self.policy.deadline
         result: Response | TransportError
         try:
@@ -100,9 +114,16 @@ class Revoker:
         except TransportError as error:
             result = error
         outcome = revocation_result(self.catalog[job.integration_type], result)
+        if outcome == "revoked":
+            return None
+        problem, again = _told(result), outcome == "later" and job.attempts + 1 < _MOST_ATTEMPTS
         if outcome == "refused":
-            emit("warning", "connectors.local.revocation_refused", **_facts(job, _told(result)))
-        return _told(result) if outcome == "later" else None
+            emit("warning", "connectors.local.revocation_refused", **_facts(job, problem))
+        elif again:
+            emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
+        else:
+            emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
+        return Untold(job.connection_id, problem, again=again)
 
 
 def _told(result: Response | TransportError) -> str:
