@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -212,7 +213,7 @@ class Page:
     def happened(self, event: str, facts: Message) -> None:
         """Take note of something that has happened to it."""
         match event:
-            case "Network.requestWillBeSent":
+            case "Network.requestWillBeSent" if not _is_icon(facts["request"]["url"]):
                 self.requested.append(facts["request"]["url"])
             case "Page.loadEventFired":
                 self._loads += 1
@@ -234,6 +235,11 @@ class Page:
         before = self._loads
         yield
         await self._browser.until(lambda: self._loads > before, "the page has not been loaded")
+
+
+def _is_icon(url: str) -> bool:
+    # What the browser looks for by itself, and not each time.
+    return urlsplit(url).path == "/favicon.ico"
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 import pytest
 
+from connectors import Client
 from connectors.local import Owner, Server, StoredConnection, Vault, serve
 from connectors.local._callback import CallbackPage
 from connectors.local._connecting import Consents
@@ -15,6 +16,7 @@ from connectors.local._oauth_records import OAuthApp
 from connectors.local._redirects import CALLBACK_PATH
 from connectors.local._sandbox import SandboxProvider, serve_sandbox
 from tests.browser.chromium import Browser, Page
+from tests.conformance.backend import local_backend
 from tests.local.sandbox.players import Clock
 from transports.aiohttp import AiohttpTransport
 
@@ -177,3 +179,23 @@ async def test_no_page_learns_the_address_of_the_one_before(desk: Desk, page: Pa
     await page.click(ALLOW)
     # The address before has a state in it; of the provider it says its origin at most.
     assert await page.evaluate("document.referrer") in {"", f"{desk.sandbox.url}/"}
+
+
+async def test_an_apps_user_is_sent_there_and_comes_back_to_the_server_of_the_command(
+    page: Page, tmp_path: Path
+) -> None:
+    async with local_backend(tmp_path, sandbox=True) as dev:
+        told = dev.settings
+        async with Client(
+            app_id=told.app_id,
+            service_token=told.service_token,
+            user_token=told.user_token,
+            server_url=told.server_url,
+        ) as base44:
+            begun = await base44.connectors.connect_app_user(TYPE)
+            await page.open(begun)
+            await page.press("Cleo Example (cleo@globex.example)")
+            await page.click(ALLOW)
+            assert "GitLab is connected" in await page.text()
+            connectors = base44.as_service_role.connectors
+            assert (await connectors.get_current_app_user_connection(TYPE)).access_token

@@ -42,12 +42,22 @@ class Backend:
 
 
 @asynccontextmanager
-async def local_backend(folder: Path, *, empty: bool = False) -> AsyncIterator[Backend]:
-    """Start it over a new vault; it has ended when this is left."""
+async def local_backend(
+    folder: Path, *, empty: bool = False, sandbox: bool = False
+) -> AsyncIterator[Backend]:
+    """Start it over a new vault; it has ended when this is left.
+
+    Args:
+        folder: Where the vault is made.
+        empty: Put nothing in.
+        sandbox: Let it play the providers, with an account of each type connected.
+    """
     path = folder / "vault.db"
     dev = [*_COMMAND, "dev", "--port", "0", "--vault", str(path), "--app-id", APP]
+    if sandbox:
+        dev.append("--sandbox")
     async with Vault(path) as vault:
-        if not empty:
+        if not (empty or sandbox):
             await fill(vault)
         async with running(dev) as process:
             with anyio.fail_after(_START):

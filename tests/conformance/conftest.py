@@ -17,6 +17,7 @@ with the real clock, over real sockets and processes; Node.js is started once a 
 - `test_incoming_requests` compares clients that are made from an incoming request.
 - `test_local_backend` compares both against `connectors dev`, run as a process.
 - `test_differences` shows where the two differ on purpose.
+- `test_sandbox` does so with the sandbox as the provider of every type.
 - `test_cli` has the official CLI work against `connectors dev`.
 - `test_oidc_provider` shows that the certified provider is as strict as the tests of OAuth need.
 - `test_oauth` connects accounts there, and comes back with everything but what it was sent.

@@ -11,9 +11,10 @@ from typing import Final
 import pytest
 
 from connectors.catalog import integrations
-from connectors.local import Grant, Owner
+from connectors.local import ConnectionSummary, Grant, Owner
 from tests.conformance.backend import APP, Backend, local_backend
 from tests.conformance.cli import Project
+from tests.conformance.person import decide
 from tests.conformance.stub import Answer, Stub
 
 CONSENT: Final = "http://127.0.0.1:9/consent?state=s-1"
@@ -43,6 +44,20 @@ def project(backend: Backend, tmp_path: Path) -> Project:
 @pytest.fixture
 def stubbed(stub: Stub, tmp_path: Path) -> Project:
     return Project(tmp_path, stub.url, APP, "b44k_test")
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Backend]:
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    async with local_backend(folder, sandbox=True) as running:
+        yield running
+
+
+@pytest.fixture
+def linked(sandbox: Backend, tmp_path: Path) -> Project:
+    """A project of an app that has an account of each type connected."""
+    return Project(tmp_path, sandbox.settings.server_url, APP, sandbox.api_key)
 
 
 async def connect(backend: Backend, **scopes: list[str]) -> None:
@@ -130,3 +145,117 @@ async def test_where_nobody_can_be_asked_it_prints_the_address_and_ends(
         "connectionId": "c-1",
     }
     assert len(stub.take()) == 1
+
+
+async def push(project: Project) -> dict[str, list[str]]:
+    """Push where nobody can be asked, and say what was done to which types."""
+    ran = await project.run("push", "--yes", "--json")
+    assert ran.code == 0, ran
+    assert isinstance(ran.json, dict)
+    done: dict[str, list[str]] = {}
+    for entry in ran.json["results"]:
+        done.setdefault(entry["action"], []).append(entry["type"])
+    return done
+
+
+async def redirects(project: Project) -> dict[str, str]:
+    """The addresses that a push prints for those who have to give their consent."""
+    ran = await project.run("push", "--yes", "--json")
+    assert isinstance(ran.json, dict)
+    told = ran.json["results"]
+    return {entry["type"]: entry["redirectUrl"] for entry in told if "redirectUrl" in entry}
+
+
+async def test_what_was_pulled_is_pushed_without_any_change(linked: Project) -> None:
+    pulled = await linked.run("pull", "--json")
+    assert pulled.code == 0, pulled
+    assert set(linked.files) == {f"{name}.jsonc" for name in integrations()}
+    before = linked.files
+    done = await push(linked)
+    assert set(done["synced"]) == set(integrations())
+    assert set(done) == {"synced"}
+    again = await linked.run("pull", "--json")
+    assert isinstance(again.json, dict)
+    assert (again.json["written"], again.json["deleted"]) == ([], [])
+    assert linked.files == before
+
+
+async def test_files_that_are_new_changed_and_gone_are_pushed(
+    linked: Project, sandbox: Backend
+) -> None:
+    await linked.run("pull")
+    (linked.connectors / "notion.jsonc").unlink()
+    linked.write("gitlab", ["read_user", "read_api"])
+    done = await push(linked)
+    assert (done["removed"], done["needs_oauth"]) == (["notion"], ["gitlab"])
+    assert len(done["synced"]) == len(integrations()) - 2
+    assert "notion" not in {row.integration_type for row in await active(sandbox)}
+
+    # As long as nobody has consented, the account is what it was, and it is asked for again.
+    linked.write("notion", [])
+    consents = await redirects(linked)
+    assert set(consents) == {"gitlab", "notion"}
+    for url in consents.values():
+        assert "is connected" in await decide(url)
+    assert set((await push(linked))["synced"]) == set(integrations())
+    (gitlab,) = [row for row in await active(sandbox) if row.integration_type == "gitlab"]
+    assert set(gitlab.scopes) == {"read_user", "read_api"}
+
+
+async def active(backend: Backend) -> list[ConnectionSummary]:
+    return [row for row in await backend.vault.list(APP) if row.state == "active"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "shown", "ends"),
+    [
+        ("allow", "authorization complete", "gitlab authorized"),
+        ("deny", "authorization failed", "gitlab initialized"),
+    ],
+)
+async def test_initiate_waits_for_what_a_person_decides(
+    decision: str, shown: str, ends: str, linked: Project, sandbox: Backend
+) -> None:
+    await sandbox.vault.disconnect(Owner.app(APP, "gitlab"))
+    arguments = ("initiate", "--integration-type", "gitlab", "--scopes", "read_user")
+    async with linked.terminal(*arguments) as terminal:
+        await terminal.expect("Open browser to authorize now?")
+        await terminal.type("\r")
+        url = await terminal.opened()
+        await terminal.expect("Waiting for gitlab authorization")
+        await decide(url, decision)
+        await terminal.expect(shown)
+        await terminal.expect(ends)
+        assert await terminal.ended() == 0
+    connected = {row.integration_type for row in await active(sandbox)}
+    assert ("gitlab" in connected) == (decision == "allow")
+
+
+async def test_a_push_opens_a_browser_and_waits(linked: Project, sandbox: Backend) -> None:
+    await linked.run("pull")
+    linked.write("gitlab", ["read_user", "read_api"])
+    async with linked.terminal("push") as terminal:
+        await terminal.expect("Are you sure")
+        await terminal.type("y")
+        await terminal.expect("Open browser to authorize now?")
+        await terminal.type("\r")
+        await decide(await terminal.opened())
+        await terminal.expect("authorization complete")
+        await terminal.expect("Added: gitlab")
+        assert await terminal.ended() == 0
+
+
+async def test_initiate_says_that_it_is_connected_already(linked: Project) -> None:
+    arguments = ("initiate", "--integration-type", "notion", "--json")
+    ran = await linked.run(*arguments)
+    assert ran.code == 0, ran
+    assert isinstance(ran.json, dict)
+    assert (ran.json["alreadyAuthorized"], ran.json["redirectUrl"]) == (True, None)
+
+
+async def test_a_type_that_nobody_has_registered_is_an_error_that_says_so(
+    project: Project,
+) -> None:
+    ran = await project.run("initiate", "--integration-type", "gitlab", "--json")
+    assert ran.code == 1
+    assert "connectors configure gitlab" in ran.out
