@@ -122,7 +122,9 @@ async def test_the_type_of_a_connector_is_that_of_its_connections(here: World, k
     if kind == "of the past":
         await here.vault.disconnect(owner)
     elif kind == "own":
-        await here.vault.put(Owner.app_user(APP, "c-1", "ben"), Grant("box", ACCESS))
+        # Whoever is listed before and after has another one.
+        for user in ("aaron", "ben"):
+            await here.vault.put(Owner.app_user(APP, "c-1", user), Grant("box", ACCESS))
     elif kind == "another user's":
         await here.vault.put(Owner.workspace(APP, "c-1"), Grant("box", ACCESS))
     answer = await begun(here, path="app-user-auth/connectors/c-1/initiate")

@@ -179,6 +179,15 @@ async def test_a_new_token_that_is_refused_too_is_not_renewed_again(here: World)
     assert len(here.dropbox.token_calls) <= 2
 
 
+async def test_a_token_that_comes_back_as_it_was_is_not_sent_again(here: World) -> None:
+    await here.connect()
+    here.dropbox.good.clear()
+    here.dropbox.next_token = [says(200, {"access_token": ACCESS, "expires_in": LIFETIME})]
+    assert await here.call(method="POST") == (200, REFUSED)
+    assert sent_tokens(here) == [f"Bearer {ACCESS}"]
+    assert len(here.dropbox.token_calls) == 1
+
+
 @pytest.mark.parametrize(
     "grant", [{"refresh_token": None}, {"source": "manual"}], ids=["no refresh token", "by hand"]
 )
