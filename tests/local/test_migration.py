@@ -31,6 +31,20 @@ from transports import Secret
 
 ENDED: Final = Owner.app_user("app-1", "c", "jo")
 SETTING: Final = "planted-setting-51fe"
+IMPOSSIBLE: Final = (
+    "state = 'lost'",
+    "state = 'refresh_failed' WHERE id = 'id-1'",
+    "access_ct = NULL WHERE id = 'id-1'",
+    "config_ct = NULL WHERE id = 'id-1'",
+    "reason = 'unknown' WHERE id = 'id-1'",
+    "refresh_ct = 'x' WHERE id = 'id-2'",
+    "raw_ct = 'x' WHERE id = 'id-2'",
+    "presented_digest = 'x' WHERE id = 'id-1'",
+    "presented_count = 1 WHERE id = 'id-1'",
+    "strikes = 1 WHERE id = 'id-1'",
+    "verify = 2",
+    "source = 'found'",
+)
 FIRST_COLUMNS: Final = (
     "id, app_id, kind, name, user, integration_type, state, generation, scopes, account_label,"
     " access_ct, config_ct, created_at, updated_at"
@@ -115,8 +129,9 @@ async def test_a_migrated_vault_is_like_a_new_one(path: Path) -> None:
         assert migrated.execute("PRAGMA user_version").fetchone() == (2,)
         assert migrated.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert migrated.execute("PRAGMA foreign_key_check").fetchall() == []
-        with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-            migrated.execute("UPDATE connections SET state = 'refresh_failed'")
+        for impossible in IMPOSSIBLE:
+            with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+                migrated.execute(f"UPDATE connections SET {impossible}")
 
 
 def schema(path: Path) -> list[object]:

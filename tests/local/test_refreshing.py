@@ -302,6 +302,25 @@ async def test_a_step_of_an_unknown_connection_changes_nothing(path: Path, step:
         assert await vault.get(OWNER) == seen
 
 
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_connection_without_tokens_takes_no_step(path: Path, step: Step) -> None:
+    async with Vault(path) as vault:
+        await vault.refreshes.fail(await vault.put(OWNER, consented()), "unknown", "odd")
+        failed = await found(vault)
+        assert not await step(vault, failed)
+        assert await found(vault) == failed
+
+
+async def test_a_failed_connection_gets_no_tokens_of_its_chain(path: Path) -> None:
+    async with Vault(path) as vault:
+        jo = await vault.put(JO, consented(lock_key="chain"))
+        kim = await vault.put(KIM, consented(7, lock_key="chain"))
+        await vault.refreshes.fail(kim, "invalid_grant", "invalid_grant")
+        failed = await found(vault, KIM)
+        assert await vault.refreshes.renew(jo, tokens())
+        assert await found(vault, KIM) == failed
+
+
 async def test_nothing_is_presented_after_the_attempt_was_put_off(path: Path) -> None:
     async with Vault(path) as vault:
         seen = await vault.put(OWNER, consented())

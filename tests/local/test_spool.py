@@ -194,11 +194,28 @@ async def test_nothing_comes_back_into_a_connection_that_has_ended(path: Path) -
     async with Vault(path) as vault:
         put = await vault.put(OWNER, consented())
         await vault.refreshes.fail(put, "invalid_grant", "invalid_grant")
-        await vault.refreshes.spool(attrs.evolve(put, generation=2), CAME)
         failed = await vault.get(OWNER)
         assert failed is not None
-        assert failed.state == "refresh_failed"
+        await vault.refreshes.spool(failed, CAME)
+        assert len(waiting(path)) == 1
+        assert await vault.get(OWNER) == failed
         await vault.reseal()
+        assert waiting(path) == []
+
+
+@pytest.mark.parametrize("ending", ["failed", "disconnected"])
+async def test_what_came_for_other_tokens_of_the_generation_goes_when_that_ends(
+    path: Path, ending: str
+) -> None:
+    async with Vault(path) as vault:
+        put = await spooled(vault)
+        (file,) = waiting(path)
+        file.rename(file.with_suffix(".0123456789abcdef"))
+        assert await vault.get(OWNER) == attrs.evolve(put, presented=SENT)
+        if ending == "failed":
+            assert await vault.refreshes.fail(put, "unknown", "odd")
+        else:
+            assert await vault.disconnect(OWNER)
         assert waiting(path) == []
 
 
