@@ -9,7 +9,7 @@ vault in any case. Broken off, the consent is forgotten: nobody can complete it 
 import errno
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -72,21 +72,21 @@ async def give_consent(
     """
     async with Vault(path) as vault, _transport() as transport:
         consents = Consents(vault, transport, catalog=catalog, redirect_uri=None)
-        begun = None
-        try:
-            async with _listening(consents, wish) as port:
-                comes_back = wish.redirect_uri or loopback_redirect(
-                    port or wish.port or DEFAULT_PORT
-                )
-                begun = await _begun(consents, wish, comes_back)
-                _show(begun, comes_back, browser=wish.browser)
-                ended = await _ended(vault, consents, begun, listening=port is not None)
-        finally:
-            if begun is not None:
-                # Who was just coming back has been served: then this changes nothing.
-                with anyio.CancelScope(shield=True):
-                    await vault.consents.end(begun.state_hash, "failed", _GIVEN_UP, time.time())
+        # The consent is forgotten when nobody is served any more: a code that was just coming back
+        # has been exchanged then.
+        async with AsyncExitStack() as leaving, _listening(consents, wish) as port:
+            comes_back = wish.redirect_uri or loopback_redirect(port or wish.port or DEFAULT_PORT)
+            begun = await _begun(consents, wish, comes_back)
+            leaving.push_async_callback(_forget, vault, begun)
+            _show(begun, comes_back, browser=wish.browser)
+            ended = await _ended(vault, consents, begun, listening=port is not None)
         return await _connected(vault, wish.owner, ended)
+
+
+async def _forget(vault: Vault, begun: Begun) -> None:
+    """Let nobody complete a consent any more; one that has ended stays as it is."""
+    with anyio.CancelScope(shield=True):
+        await vault.consents.end(begun.state_hash, "failed", _GIVEN_UP, time.time())
 
 
 async def _begun(consents: Consents, wish: Wish, comes_back: str) -> Begun:

@@ -320,7 +320,8 @@ def test_the_address_is_pasted_unseen(at: Provider) -> None:
         assert asked(terminal)["redirect_uri"] == "http://localhost:8044/oauth/callback"
         seen = at.seen()
         # Longer than a terminal's own line may be, with what some providers add.
-        terminal.type(f"{seen['address']}&padding={'x' * 5000}#_\r")
+        long = seen["address"].replace("?", f"?padding={'x' * 5000}&")
+        terminal.type(f"{long}#_\r")
         assert terminal.wait() == 0
         assert terminal.echoes()
         no_secret_shown(at, terminal, seen)
