@@ -176,14 +176,14 @@ async def _providers(
     """The types as the sandbox plays them, connected; None for those of the real providers."""
     if wanted.lifetime is None:
         yield None
-        return
-    provider = SandboxProvider(lifetime=wanted.lifetime)
-    async with serve_sandbox(provider) as sandbox:
-        types = provider.integrations(sandbox.url)
-        with progress("Connecting an account of each type", len(types)) as step:
-            await register_clients(vault, provider, types)
-            await connect_accounts(vault, provider, types, wanted.app_id, step)
-        yield types
+    else:
+        provider = SandboxProvider(lifetime=wanted.lifetime)
+        async with serve_sandbox(provider) as sandbox:
+            types = provider.integrations(sandbox.url)
+            with progress("Connecting an account of each type", len(types)) as step:
+                await register_clients(vault, provider, types)
+                await connect_accounts(vault, provider, types, wanted.app_id, step)
+            yield types
 
 
 def _exports(app_id: str, authority: Authority, url: str) -> str:

@@ -58,8 +58,9 @@ def restore(backup: Path, path: Path, given: KeyRing | None, timeout: float) -> 
         with closing(_opened(backup, timeout)) as source:
             _check(Database(backup, source, ring))
             make_folder(path.parent)
-            if not publish(path, partial(_restore, source=source)):
-                raise _taken(path)
+            published = publish(path, partial(_restore, source=source))
+        if not published:  # pragma: no cover - another process was quicker in these milliseconds.
+            raise _taken(path)
 
 
 def _opened(backup: Path, timeout: float) -> sqlite3.Connection:

@@ -5,9 +5,11 @@ from pathlib import Path
 import anyio
 import structlog
 
+from connectors.local import Grant, Owner
 from connectors.local._refresh._sweeper import Sweeper
-from tests.local.refresh.providers import OWNER, REFRESH, World, says, world
+from tests.local.refresh.providers import ACCESS, OWNER, REFRESH, TYPE, World, says, world
 from tests.loops import REAL, on
+from transports import Request, Response
 
 pytestmark = on(REAL)
 
@@ -47,6 +49,32 @@ async def test_what_is_gone_or_has_failed_is_left_alone(tmp_path: Path) -> None:
         await it.connect(refresh_expires_at=it.clock.now + DAY)
         await sweeper(it).sweep()
         assert it.provider.presented == []
+
+
+async def test_what_somebody_disconnects_during_a_pass_is_left_alone(tmp_path: Path) -> None:
+    owners = [OWNER, Owner.workspace("app-1", "c-1")]
+    async with world(tmp_path) as it:
+        for number, owner in enumerate(owners):
+            grant = Grant(
+                TYPE,
+                ACCESS,
+                refresh_token=f"{REFRESH}-{number}",
+                obtained_at=it.clock.now,
+                refresh_expires_at=it.clock.now + DAY,
+                source="oauth",
+            )
+            await it.vault.put(owner, grant)
+
+        async def disconnect_the_other(request: Request) -> Response:
+            for owner in owners:
+                row = await it.vault.get(owner)
+                if row is not None and row.presented is None:
+                    await it.vault.disconnect(owner)
+            return Response(503)
+
+        it.provider.next = [disconnect_the_other]
+        await sweeper(it).sweep()
+        assert len(it.provider.presented) == 1
 
 
 async def test_a_refresh_that_fails_is_left_for_the_next_pass(tmp_path: Path) -> None:
