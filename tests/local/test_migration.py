@@ -11,7 +11,7 @@ import pytest
 
 from connectors.local._crypto import Place, key_ring
 from connectors.local._database import connect, transaction
-from connectors.local._records import Owner
+from connectors.local._records import Owner, StoredConnection
 from connectors.local._schema import APPLICATION_ID, MIGRATIONS, migrate
 from connectors.local._sealing import Database, register_key
 from connectors.local._vault import Vault
@@ -134,6 +134,11 @@ async def test_a_migrated_vault_is_like_a_new_one(path: Path) -> None:
                 migrated.execute(f"UPDATE connections SET {impossible}")
 
 
+async def stored(path: Path) -> StoredConnection | None:
+    async with Vault(path, key=KEY) as vault:
+        return await vault.get(OWNER)
+
+
 def schema(path: Path) -> list[object]:
     with database(path) as connection:
         return connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
@@ -149,7 +154,7 @@ def test_processes_that_open_a_first_vault_at_once_all_find_what_is_in_it(path: 
         racer.stdin.write("go\n")
         racer.stdin.flush()
     assert {answer(racer) for racer in racers} == {f"{SETTING}\n"}
-    shared = anyio.run(Vault(path, key=KEY).get, OWNER)
+    shared = anyio.run(stored, path)
     assert shared is not None
     assert (shared.id, shared.generation) == ("id-1", 3 + 20)
 
