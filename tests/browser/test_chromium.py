@@ -47,7 +47,9 @@ class Site:
             case "/moved":
                 raise web.HTTPFound(f"{self.url}/thanks")
             case "/thanks":
-                return page(f"<p>Thanks, {len(self.asked)}.</p><img src='{PIXEL}'>")
+                # Counted by its path: a browser also asks for an icon, when it likes.
+                times = self.asked.count(request.path)
+                return page(f"<p>Thanks, {times}.</p><img src='{PIXEL}'>")
             case _:
                 raise web.HTTPNotFound
 
