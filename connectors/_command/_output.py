@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import compress, count
 from typing import Final, TextIO
 
@@ -22,6 +23,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -34,7 +36,8 @@ from connectors.catalog import Integration
 NOTHING: Final = "-"
 """What stands in a table where there is nothing."""
 
-_STRIDE: Final = 100
+# How often a bar moves at most.
+_MOVES: Final = 100
 
 
 class _Closed(io.TextIOBase):
@@ -127,23 +130,24 @@ def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
     Yields:
         What is to be called after each step.
     """
-    if not is_terminal(sys.stderr):
-        tell(f"{title} ...")
-        yield _nothing
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        steps = count(1)
+    with counting(title) as move:
+        yield steps(total, move)
 
-        def step() -> None:
-            # Drawing is left to the bar's own thread; to tell it every time would cost more than
-            # the steps that are measured here.
-            done = next(steps)
-            if done % _STRIDE == 0 or done == total:
-                bar.update(task, completed=done)
 
-        yield step
+def steps(total: int, move: Callable[[int, int], None]) -> Callable[[], None]:
+    """What is to be called after each of so many steps, to move a bar now and then.
+
+    To move it every time would cost more than the steps that are measured here.
+    """
+    numbers, stride = count(1), max(1, total // _MOVES)
+
+    def step() -> None:
+        done = next(numbers)
+        if done % stride == 0 or done == total:
+            move(done, total)
+
+    move(0, total)
+    return step
 
 
 @contextmanager
@@ -153,31 +157,35 @@ def counting(title: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         What is to be called with how much is done, and of how much.
     """
-    if not is_terminal(sys.stderr):
-        tell(f"{title} ...")
-        yield lambda _done, _total: None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with _live(title, *columns) as update:
+        yield lambda done, total: update(completed=done, total=total)
 
 
 @contextmanager
 def waiting(title: str) -> Iterator[None]:
     """Show that something is waited for, on a terminal with a line that is gone in the end."""
+    with _live(title, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()):
+        yield
+
+
+@contextmanager
+def _live(title: str, *columns: ProgressColumn) -> Iterator[Callable[..., None]]:
+    """A line that is drawn again and again on a terminal, and elsewhere written once.
+
+    Yields:
+        What is to be called with what has changed in it.
+    """
     if not is_terminal(sys.stderr):
         tell(f"{title} ...")
-        yield
+        yield _nothing
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as line:
-        line.add_task(title, total=None)
-        yield
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as live:
+        yield partial(live.update, live.add_task(title, total=None))
 
 
-def _nothing() -> None:
-    """Take a step where nobody looks."""
+def _nothing(**_changes: object) -> None:
+    """Draw nothing where nobody looks."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:

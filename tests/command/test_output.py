@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from connectors._command._output import shown
+from connectors._command._output import shown, steps
 from connectors.catalog import integrations
 from connectors.local import Grant, Owner, Vault
 from tests.command.support import COMMAND, TOKEN, Terminal, command, environment
@@ -155,3 +155,13 @@ def test_without_an_output_what_was_asked_for_is_not_there(
 def test_without_an_output_and_without_errors_there_is_still_the_exit_code(vault: Path) -> None:
     closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *COMMAND, "list"]
     assert subprocess.run(closed, env=environment(vault), check=False).returncode == 1
+
+
+@pytest.mark.parametrize(("total", "moves"), [(46, 46), (10_000, 100)])
+def test_a_bar_moves_for_a_few_steps_and_not_for_every_one_of_many(total: int, moves: int) -> None:
+    told: list[tuple[int, int]] = []
+    step = steps(total, lambda done, of: told.append((done, of)))
+    for _ in range(total):
+        step()
+    assert len(told) == moves + 1
+    assert (told[0], told[-1]) == ((0, total), (total, total))
