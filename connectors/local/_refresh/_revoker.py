@@ -79,7 +79,7 @@ class Revoker:
 
     async def _revoke(self, job: Revocation) -> Untold | None:
         request = await self._request(job)
-        untold = None if request is None else await self._asked(job, request)
+        untold = await self._asked(job, request) if isinstance(request, Request) else request
         if untold is None or not untold.again:
             await self.vault.revocations.done(job.id)
         else:
@@ -87,12 +87,12 @@ class Revoker:
             await self.vault.revocations.postpone(job.id, self.clock() + wait, untold.problem)
         return untold
 
-    async def _request(self, job: Revocation) -> Request | None:
-        """The request; None when this provider takes none."""
+    async def _request(self, job: Revocation) -> Request | Untold | None:
+        """The request, or why there can be none; None when this provider takes none."""
         integration = self.catalog.get(job.integration_type)
         app = await self.vault.apps.get(job.integration_type)
         if integration is None or app is None:
-            return None
+            return _refused(job, "its type or its OAuth client is not known any more")
         try:
             return revocation_request(
                 integration,
@@ -103,8 +103,7 @@ class Revoker:
                 allow_local_hosts=self.allow_local_hosts,
             )
         except ValueError as error:
-            emit("warning", "connectors.local.revocation_refused", **_facts(job, str(error)))
-            return None
+            return _refused(job, str(error))
 
     async def _asked(self, job: Revocation, request: Request) -> Untold | None:
         deadline = anyio.current_time() + self.policy.deadline
@@ -116,14 +115,19 @@ class Revoker:
         outcome = revocation_result(self.catalog[job.integration_type], result)
         if outcome == "revoked":
             return None
-        problem, again = _told(result), outcome == "later" and job.attempts + 1 < _MOST_ATTEMPTS
+        problem, again = _told(result), job.attempts + 1 < _MOST_ATTEMPTS
         if outcome == "refused":
-            emit("warning", "connectors.local.revocation_refused", **_facts(job, problem))
-        elif again:
+            return _refused(job, problem)
+        if again:
             emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
         else:
             emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
         return Untold(job.connection_id, problem, again=again)
+
+
+def _refused(job: Revocation, problem: str) -> Untold:
+    emit("warning", "connectors.local.revocation_refused", **_facts(job, problem))
+    return Untold(job.connection_id, problem, again=False)
 
 
 def _told(result: Response | TransportError) -> str:

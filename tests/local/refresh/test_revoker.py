@@ -153,7 +153,11 @@ async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
         await it.connect()
         await it.vault.disconnect(OWNER)
         await it.vault.apps.remove(TYPE)
-        await it.keeper.revoke()
+        [untold] = await it.keeper.revoke()
+        assert (untold.problem, untold.again) == (
+            "its type or its OAuth client is not known any more",
+            False,
+        )
         assert answers.tokens == []
         assert await it.vault.revocations.due(it.clock.now, 10) == ()
 
@@ -164,9 +168,11 @@ async def test_a_configuration_that_the_type_does_not_take_is_told(tmp_path: Pat
         await it.connect(connection_config={"unheard-of": "planted-value"})
         await it.vault.disconnect(OWNER)
         with structlog.testing.capture_logs() as events:
-            await it.keeper.revoke()
+            [untold] = await it.keeper.revoke()
+        assert "connection_config has an unknown name" in untold.problem
+        assert not untold.again
         assert [event["event"] for event in events] == ["connectors.local.revocation_refused"]
-        assert "planted-value" not in str(events)
+        assert "planted-value" not in str((events, untold))
         assert answers.tokens == []
 
 
