@@ -26,9 +26,14 @@ _ENDED: Final[Mapping[str, str]] = {
     "consent_required": "the provider asks for the consent again",
     "no_refresh_token": "its token has expired, and there is nothing to renew it with",
     "token_rejected": "its token was refused, and there is nothing to renew it with",
+    "config_refused": "its values are not what the type takes, so its token can't be renewed",
 }
 _ANY_END: Final = "the provider refuses to renew its token"
-_STATES: Final[Mapping[str, str]] = {"no_refresh_token": "expired", "token_rejected": "active"}
+_STATES: Final[Mapping[str, str]] = {
+    "no_refresh_token": "expired",
+    "token_rejected": "active",
+    "config_refused": "active",
+}
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from connectors._requests import rejected_digest
 from connectors.local import Grant, Owner
-from connectors.local._refresh._keeper import token_digest
 from tests.local.backends import APP, NOT_CONNECTED, told
 from tests.local.dropbox import (
     ACCESS,
@@ -35,7 +35,7 @@ PATHS = {
     USER: "app-user-auth/connectors/c-1/token",
 }
 NEW = "planted-access-token-1"
-DIGEST = token_digest(Secret(ACCESS))
+DIGEST = rejected_digest(Secret(ACCESS))
 MALFORMED = {
     "detail": "The header 'base44-rejected-token' must be there once and be 'sha256=' and the "
     "SHA-256 of the token in base64url without padding"
@@ -79,7 +79,7 @@ async def test_a_token_that_a_service_has_refused_is_renewed_once(
 
 async def test_a_token_that_is_not_the_refused_one_is_good_enough(here: World) -> None:
     await here.connect()
-    other = token_digest(Secret("another"))
+    other = rejected_digest(Secret("another"))
     assert token(await here.token(Base44_Rejected_Token=other)) == ACCESS
     assert here.dropbox.token_calls == []
 
@@ -182,8 +182,14 @@ async def test_a_name_in_the_way_out_is_safe_to_run(here: World) -> None:
             "its token was refused, and there is nothing to renew it with",
             {"reason": "token_rejected", "state": "active"},
         ),
+        (
+            {"expires_at": 0.0, "connection_config": {"unheard-of": "planted-value"}},
+            {},
+            "its values are not what the type takes, so its token can't be renewed",
+            {"reason": "config_refused", "state": "active"},
+        ),
     ],
-    ids=["expired", "by hand", "refused"],
+    ids=["expired", "by hand", "refused", "other values"],
 )
 async def test_a_token_that_nothing_can_renew_is_told_with_its_state(
     here: World, grant: dict[str, Any], rejected: dict[str, str], words: str, told_of_it: object
