@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
+PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
+"""Stands in a template for a value, by its name."""
+
 _HTTPS: Final = "https://"
 _ORIGIN: Final = re.compile(r"(?:https://)?[^/?#]*")
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -39,7 +41,7 @@ _PRIVATE: Final = frozenset(
 
 def placeholders(template: str) -> frozenset[str]:
     """The names of the values that a template needs: `{"host"}` for `https://{host}/api`."""
-    return frozenset(_PLACEHOLDER.findall(template))
+    return frozenset(PLACEHOLDER.findall(template))
 
 
 def origin_template(url: str) -> str:
@@ -53,7 +55,7 @@ def origin_problem(
     template: str, values: Mapping[str, str], *, allow_local: bool = False
 ) -> str | None:
     """Fill in an origin's template, and say what keeps it from being trusted, or None."""
-    origin = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+    origin = PLACEHOLDER.sub(lambda found: values[found[1]], template)
     if not origin.startswith(_HTTPS):
         return "it is not an https address"
     return host_problem(origin.removeprefix(_HTTPS), allow_local=allow_local)

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlencode
 
 from connectors._json import encode_json
 from connectors.catalog import Call, placeholders
+from connectors.catalog._hosts import PLACEHOLDER
 from connectors.local._oauth._values import Values
 from transports import FieldValue, Request, Secret
 
 _Parameters: TypeAlias = Mapping[str, Secret | int]
 
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
 _ORIGIN: Final = re.compile(r"(?:https?://)?[^/?#]*")
 _MAX_ANSWER: Final = 256 * 1024
 
@@ -79,7 +79,7 @@ def _origin(template: str) -> str:
 
 
 def _filled(template: str, values: Values, encode: Callable[[str], str]) -> Secret:
-    return Secret(_PLACEHOLDER.sub(lambda found: encode(values[found[1]].reveal()), template))
+    return Secret(PLACEHOLDER.sub(lambda found: encode(values[found[1]].reveal()), template))
 
 
 def _filled_parameters(call: Call, values: Values) -> _Parameters:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from connectors import catalog
 from connectors._json import Problem, parsed
 from connectors.catalog import Call, Integration, placeholders
+from connectors.catalog._hosts import PLACEHOLDER
 from connectors.local._sandbox._problems import OAuthProblem, invalid_request, shown
 from connectors.local._sandbox._sandboxed import url_values
 from transports import Headers, Request, Secret
@@ -22,7 +23,6 @@ from transports import Headers, Request, Secret
 Values: TypeAlias = Mapping[str, Secret]
 """What the placeholders of a request stand for, by their names."""
 
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
 _MOST_PARAMETERS: Final = 100
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -187,7 +187,7 @@ def _read(template: str, text: Secret) -> Values | None:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     # Every second part is the name of a placeholder.
-    parts = enumerate(_PLACEHOLDER.split(template))
+    parts = enumerate(PLACEHOLDER.split(template))
     pattern = (f"(?P<{part}>.+)" if index % 2 else re.escape(part) for index, part in parts)
     return re.compile("".join(pattern), re.DOTALL)
 
