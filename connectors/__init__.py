@@ -53,10 +53,10 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first asked for.
+        """Import the public names when the first of them is asked for.
 
-        So whoever needs but a part waits for no more, the `connectors` command first of all: it is
-        this package that is imported before anything of it can listen for Ctrl-C.
+        The `connectors` command asks for none: it is this package that is imported before anything
+        of it can listen for Ctrl-C.
         """
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
