@@ -6,16 +6,15 @@ shared by its requests, so that a herd of equal requests is cheap to compare.
 
 import platform
 import string
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
-from hashlib import sha256
 from typing import Final, final
 from urllib.parse import quote
 from uuid import uuid4
 
 import attrs
 
+from connectors._digests import base64url_digest
 from connectors._errors import MissingCredentialsError
 from connectors._identity import Identity
 from connectors._json import encode_json
@@ -135,13 +134,13 @@ def naming_rejected(request: Request, rejected: Connection) -> Request:
     So it is another request than the same read without that, and than one of a caller who was
     refused another token: it is not answered by a fetch that began before the refusal.
     """
-    field = {_REJECTED: f"sha256={_digest(rejected)}"}
+    field = {_REJECTED: rejected_digest(Secret(rejected.access_token))}
     return attrs.evolve(request, headers=request.headers.merged(field))
 
 
-def _digest(connection: Connection) -> str:
-    token = connection.access_token.encode("utf-8", "surrogatepass")
-    return urlsafe_b64encode(sha256(token).digest()).decode().rstrip("=")
+def rejected_digest(token: Secret) -> str:
+    """What is said of a token that was refused: which one it was, and nothing more."""
+    return f"sha256={base64url_digest(token)}"
 
 
 def _common(identity: Identity) -> Headers:

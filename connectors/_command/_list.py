@@ -70,8 +70,12 @@ def _state(catalog: Catalog, connection: ConnectionSummary, now: float) -> str:
 def _end(catalog: Catalog, connection: ConnectionSummary) -> str:
     if connection.expires_at is None:
         return NOTHING
-    renewed = ", renewed by itself" if renewable(connection, catalog()) else ""
+    renewed = ", renewed by itself" if _is_renewed(catalog, connection) else ""
     return f"{_minute(connection.expires_at)}{renewed}"
+
+
+def _is_renewed(catalog: Catalog, connection: ConnectionSummary) -> bool:
+    return renewable(connection, catalog().get(connection.integration_type))
 
 
 def _minute(seconds: float) -> str:
@@ -99,7 +103,7 @@ def _as_json(catalog: Catalog, connection: ConnectionSummary, now: float) -> dic
         "created_at": time_text(connection.created_at),
         "updated_at": time_text(connection.updated_at),
         "expires_at": None if expires_at is None else time_text(expires_at),
-        "renewable": renewable(connection, catalog()),
+        "renewable": _is_renewed(catalog, connection),
         "failures": connection.failures,
         "last_error": connection.last_error,
     }

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias, final
 
 import attrs
 
+from connectors._digests import base64url
 from connectors.local._answers import Refusal, unauthorized
 from connectors.local._fields import check_text
 from connectors.local._vault import Vault
@@ -103,7 +104,7 @@ class Authority:
         signature = hmac.digest(
             self._signing_key.reveal().encode("utf-8"), _SIGNED + name.encode("utf-8"), "sha256"
         )
-        return Secret(f"{_USER_TOKEN}.{_encoded(name.encode('utf-8'))}.{_encoded(signature)}")
+        return Secret(f"{_USER_TOKEN}.{base64url(name.encode('utf-8'))}.{base64url(signature)}")
 
 
 async def vault_authority(vault: Vault) -> Authority:
@@ -154,7 +155,3 @@ def _claimed(token: Secret) -> str | None:
 def _demand(proven: bool) -> None:  # noqa: FBT001 - it reads as a sentence.
     if not proven:
         raise unauthorized()
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -5,7 +5,6 @@ for ten minutes and for one use: the transaction that takes a consent erases its
 ended stays for another ten minutes, for whoever waits for it.
 """
 
-import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal, final
 
 import attrs
 
+from connectors._digests import hex_digest
 from connectors.local import _rows
 from connectors.local._crypto import Place
 from connectors.local._database import clear_log
@@ -183,7 +183,7 @@ class ConsentRows:
 
 def state_hash(state: Secret) -> str:
     """What a consent is called: the SHA-256 of its state in hexadecimal."""
-    return hashlib.sha256(state.reveal().encode("utf-8", "surrogatepass")).hexdigest()
+    return hex_digest(state)
 
 
 def give_up(database: Database, integration_type: str, problem: str, now: float) -> None:

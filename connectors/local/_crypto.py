@@ -20,6 +20,7 @@ import attrs
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connectors._digests import base64url
 from transports import Secret
 
 _VERSION: Final = "v1"
@@ -88,7 +89,7 @@ class KeyRing:
         body = self._ciphers[self.ids[0]].encrypt(
             nonce, value.reveal().encode("utf-8", "surrogatepass"), place.associated_data
         )
-        return f"{self.beginning}{_encoded(nonce)}.{_encoded(body)}"
+        return f"{self.beginning}{base64url(nonce)}.{base64url(body)}"
 
     def unseal(self, sealed: object, place: Place) -> Secret:
         """Open a sealed value in its place.
@@ -120,7 +121,7 @@ def key_ring(text: Secret) -> KeyRing | None:
 
 def new_key() -> Secret:
     """A random key as text."""
-    return Secret(_encoded(os.urandom(_KEY_BYTES)))
+    return Secret(base64url(os.urandom(_KEY_BYTES)))
 
 
 def _key(text: str) -> tuple[str, AESGCM] | None:
@@ -128,23 +129,19 @@ def _key(text: str) -> tuple[str, AESGCM] | None:
     if raw is None or len(raw) != _KEY_BYTES:
         return None
     key_id = hmac.digest(raw, b"base44-connectors vault key id", "sha256")[:_ID_BYTES]
-    return _encoded(key_id), AESGCM(raw)
+    return base64url(key_id), AESGCM(raw)
 
 
 def _opened(cipher: AESGCM, nonce: str, body: str, place: bytes) -> Secret | None:
     raw = _decoded(body)
     # The last letter of base64 may hold bits that decode to nothing: those are authenticated here.
-    if raw is None or _encoded(raw) != body:
+    if raw is None or base64url(raw) != body:
         return None
     try:
         opened = cipher.decrypt(base64.urlsafe_b64decode(nonce), raw, place)
         return Secret(opened.decode("utf-8", "surrogatepass"))
     except InvalidTag:
         return None
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def _decoded(text: str) -> bytes | None:

@@ -14,6 +14,7 @@ import anyio
 import attrs
 
 from connectors._events import emit
+from connectors._requests import rejected_digest
 from connectors._version import __version__
 from connectors.catalog import Integration
 from connectors.local._answers import Refusal, not_connected
@@ -24,7 +25,6 @@ from connectors.local._oauth._templates import filled
 from connectors.local._oauth._values import is_sendable
 from connectors.local._records import StoredConnection
 from connectors.local._refresh import ConnectionUnusableError, TokenKeeper
-from connectors.local._refresh._keeper import token_digest
 from transports import FieldValue, Headers, Request, Response, Secret, Transport, TransportError
 
 # Less than a client waits for its own request, so that it hears how this one has ended.
@@ -106,7 +106,7 @@ class Forwarder:
         assert refused.access_token is not None
         try:
             renewed = await self._keeper.connection(
-                refused.owner, rejected=token_digest(refused.access_token)
+                refused.owner, rejected=rejected_digest(refused.access_token)
             )
         except ConnectionUnusableError:
             return None  # Then the refusal is the result, as every other answer is.

@@ -2,6 +2,7 @@
 
 import time
 
+from connectors._digests import hex_digest
 from connectors.local import _rows
 from connectors.local._generations import renewed
 from connectors.local._oauth import Tokens
@@ -27,6 +28,11 @@ def renew_siblings(database: Database, connection: StoredConnection, tokens: Tok
     for sibling in siblings:
         _rows.write(database, renewed(sibling, tokens, time.time()))
     return bool(siblings)
+
+
+def presented_digest(connection: StoredConnection) -> str:
+    """What is kept of that token where the token itself must not be."""
+    return hex_digest(presentable(connection) or Secret(""))
 
 
 def presentable(connection: StoredConnection) -> Secret | None:

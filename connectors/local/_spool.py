@@ -7,7 +7,6 @@ the row has another generation the file is worth nothing, and goes when it is ne
 the vault still can't be written, a reader gets what the row is going to be.
 """
 
-import hashlib
 import json
 import re
 import sqlite3
@@ -29,7 +28,7 @@ from connectors.local._generations import renewed
 from connectors.local._oauth import Tokens
 from connectors.local._places import spool_folder
 from connectors.local._records import StoredConnection
-from connectors.local._renewing import presentable, renew_chain
+from connectors.local._renewing import presented_digest, renew_chain
 from connectors.local._schema import writing
 from connectors.local._sealing import Database
 from connectors.local._tables import Row
@@ -125,9 +124,8 @@ def _part(file: Path, number: int) -> str:
 
 
 def _file(database: Database, connection: StoredConnection) -> Path:
-    replaced = (presentable(connection) or Secret("")).reveal().encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(replaced).hexdigest()[:16]
-    name = f"{connection.id}.{connection.generation}.{digest}"
+    replaced = presented_digest(connection)[:16]
+    name = f"{connection.id}.{connection.generation}.{replaced}"
     return spool_folder(database.path) / name
 
 

@@ -25,14 +25,14 @@ def status(connection: ConnectionSummary, catalog: Mapping[str, Integration], no
     if connection.state == "disconnected":
         return "disconnected"
     over = connection.expires_at is not None and connection.expires_at <= now
-    if connection.state == "refresh_failed" or (over and not renewable(connection, catalog)):
+    integration = catalog.get(connection.integration_type)
+    if connection.state == "refresh_failed" or (over and not renewable(connection, integration)):
         return "expired"
     return "active"
 
 
-def renewable(connection: ConnectionSummary, catalog: Mapping[str, Integration]) -> bool:
-    """Can its token be renewed without its owner?"""
-    integration = catalog.get(connection.integration_type)
+def renewable(connection: ConnectionSummary, integration: Integration | None) -> bool:
+    """Can the token of a connection of this type be renewed without its owner?"""
     return (
         connection.source == "oauth"
         and integration is not None

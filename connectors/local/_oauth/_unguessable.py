@@ -1,10 +1,9 @@
 """The only randomness of the flow: what ties a callback to its consent, and a code to its asker."""
 
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Final
 
+from connectors._digests import base64url_digest
 from transports import Secret
 
 _BYTES: Final = 32
@@ -23,5 +22,4 @@ def new_verifier() -> Secret:
 
 def code_challenge(verifier: Secret) -> str:
     """What a verifier is announced by: its SHA-256, method S256 (RFC 7636, section 4.2)."""
-    digest = sha256(verifier.reveal().encode("utf-8", "surrogatepass")).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return base64url_digest(verifier)

@@ -10,8 +10,6 @@ cancel it: to break it off could cost the grant. Closing cancels what has not be
 provider yet and waits for the rest, which is bounded by the deadline of the policy.
 """
 
-import base64
-import hashlib
 import hmac
 import math
 import time
@@ -25,9 +23,9 @@ import attrs
 
 from connectors._events import emit
 from connectors._flight import FetchCancelledError, Flight
+from connectors._requests import rejected_digest
 from connectors.catalog import Integration, integrations
 from connectors.local._errors import VaultError
-from connectors.local._oauth import is_renewable
 from connectors.local._records import Owner, StoredConnection
 from connectors.local._refresh._background import Background, Obstacle, WorkEndedError
 from connectors.local._refresh._errors import (
@@ -40,19 +38,14 @@ from connectors.local._refresh._margins import Due, due, spread_of
 from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._refresh._protocol import Need, Refresher, TokensUnsavedError
 from connectors.local._refresh._revoker import Revoker, Untold
+from connectors.local._statuses import renewable
 from connectors.local._vault import Vault
-from transports import Secret, Transport
+from transports import Transport
 
 # Of what is left of a token, so that there is something left for its way to where it is used.
 _SHARE_OF_LIFE: Final = 0.5
 # Seconds that must be left then for the wait to be given up.
 _LEAST_LEFT: Final = 1.0
-
-
-def token_digest(token: Secret) -> str:
-    """What a client says of a token that a service has refused: `sha256=` and base64url."""
-    raw = hashlib.sha256(token.reveal().encode("utf-8", "surrogatepass")).digest()
-    return f"sha256={base64.urlsafe_b64encode(raw).rstrip(b'=').decode('ascii')}"
 
 
 def _no_obstacle() -> None:
@@ -107,8 +100,8 @@ class TokenKeeper:
 
         Args:
             owner: Whose.
-            rejected: The `token_digest` of a token that a service has refused: if it is still the
-                connection's, it is renewed whatever its age.
+            rejected: The `rejected_digest` of a token that a service has refused: if that is still
+                the connection's, it is renewed whatever its age.
 
         Raises:
             ConnectionUnusableError: There is no good token; its classes say who can help.
@@ -215,8 +208,7 @@ class TokenKeeper:
         if urgency == "expired" or row.verify:
             return "expired"
         assert row.access_token is not None
-        mine = token_digest(row.access_token).encode("ascii")
-        if rejected is not None and hmac.compare_digest(mine, rejected.encode("utf-8", "replace")):
+        if rejected is not None and _is_same(rejected, rejected_digest(row.access_token)):
             return "rejected"
         return None if urgency == "not_yet" else urgency
 
@@ -233,11 +225,9 @@ class TokenKeeper:
         )
 
     def _can_renew(self, row: StoredConnection, integration: Integration) -> bool:
-        has_one = row.refresh_token is not None
-        if row.source == "manual" or not is_renewable(integration, has_refresh_token=has_one):
-            return False
         age = self._clock() - (row.obtained_at or 0.0)
-        return age >= (integration.refresh.min_age or -math.inf)
+        old_enough = age >= (integration.refresh.min_age or -math.inf)
+        return old_enough and renewable(row, integration)
 
     async def _renewed(
         self, row: StoredConnection, integration: Integration, need: Need
@@ -315,6 +305,10 @@ class TokenKeeper:
         if self._left(served) <= 0:
             raise self._postponed(served, "the token can't be kept; look at the vault's disk")
         return served
+
+
+def _is_same(told: str, digest: str) -> bool:
+    return hmac.compare_digest(told.encode("utf-8", "replace"), digest.encode("ascii"))
 
 
 def _as_it_is(row: StoredConnection, need: Need) -> StoredConnection:

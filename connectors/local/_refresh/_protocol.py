@@ -15,7 +15,6 @@ From the mark on nothing is cancelled. A crash between any two steps leaves a ro
 what to do with. No transaction is open while the provider is asked.
 """
 
-import hashlib
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -45,6 +44,7 @@ from connectors.local._refresh._errors import (
 )
 from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._policy import RefreshPolicy
+from connectors.local._renewing import presented_digest
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
 
@@ -208,8 +208,7 @@ class _Exchange:
 
     @property
     def _digest(self) -> str:
-        row = self._row
-        return digest(row.refresh_token or row.access_token)
+        return presented_digest(self._row)
 
     @property
     def _earlier(self) -> Presented | None:
@@ -427,13 +426,6 @@ _SETTLE: Final = {
     "client_rejected": _Exchange.client_rejected,
     "unknown": _Exchange.unknown,
 }
-
-
-def digest(token: Secret | None) -> str:
-    """What is kept of a token that was presented."""
-    return hashlib.sha256(
-        (token or Secret("")).reveal().encode("utf-8", "surrogatepass")
-    ).hexdigest()
 
 
 def _count(earlier: Presented | None) -> int:

@@ -1,10 +1,9 @@
 """Proof that who shows a code is who asked for it (RFC 7636), with S256 and nothing less."""
 
-import base64
-import hashlib
 import re
 from typing import Final
 
+from connectors._digests import base64url_digest
 from transports import Secret
 
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -26,5 +25,4 @@ def is_verified(challenge: Secret | None, verifier: Secret | None) -> bool:
         return challenge is verifier
     if not _VERIFIER.fullmatch(verifier.reveal()):
         return False
-    digest = hashlib.sha256(verifier.reveal().encode("ascii")).digest()
-    return Secret(base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")) == challenge
+    return Secret(base64url_digest(verifier)) == challenge

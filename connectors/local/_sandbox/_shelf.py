@@ -5,10 +5,10 @@ a token to show. When it is full the oldest entry leaves: to the holder that is 
 knows.
 """
 
-import hashlib
 import secrets
 from typing import Generic, TypeVar, final
 
+from connectors._digests import hex_digest
 from transports import Secret
 
 _T = TypeVar("_T")
@@ -31,25 +31,20 @@ class Shelf(Generic[_T]):
     def put(self, value: _T) -> Secret:
         """Keep a value under a new secret."""
         secret = mint(self._kind)
-        self._kept[_digest(secret)] = value
+        self._kept[hex_digest(secret)] = value
         if len(self._kept) > self._limit:
             del self._kept[next(iter(self._kept))]
         return secret
 
     def find(self, secret: Secret | None) -> _T | None:
         """What is kept under a secret, if anything is."""
-        return None if secret is None else self._kept.get(_digest(secret))
+        return None if secret is None else self._kept.get(hex_digest(secret))
 
     def take(self, secret: Secret | None) -> _T | None:
         """The same, and keep it no longer."""
-        return None if secret is None else self._kept.pop(_digest(secret), None)
+        return None if secret is None else self._kept.pop(hex_digest(secret), None)
 
 
 def mint(kind: str) -> Secret:
     """A random string whose beginning says what it is, so that it can be kept out of answers."""
     return Secret(f"sandbox-{kind}-{secrets.token_urlsafe(32)}")
-
-
-def _digest(secret: Secret) -> str:
-    # A lone surrogate is in no secret of ours, and is no reason to fail.
-    return hashlib.sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,6 +7,7 @@ import anyio
 import pytest
 import structlog
 
+from connectors._requests import rejected_digest
 from connectors.local import Grant, Owner
 from connectors.local._records import StoredConnection
 from connectors.local._refresh import (
@@ -15,7 +16,6 @@ from connectors.local._refresh import (
     RefreshPostponedError,
     TokenKeeper,
 )
-from connectors.local._refresh._keeper import token_digest
 from connectors.local._refresh._locks import ProcessLock
 from tests.local.refresh.providers import (
     ACCESS,
@@ -232,7 +232,7 @@ async def test_who_needs_a_token_is_not_held_up_by_a_refresh_in_the_background(
 async def test_a_refused_token_is_renewed_whatever_its_age(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await it.connect()
-        renewed = await it.get(rejected=token_digest(Secret(ACCESS)))
+        renewed = await it.get(rejected=rejected_digest(Secret(ACCESS)))
         assert token(renewed) != ACCESS
 
 
@@ -242,7 +242,7 @@ async def test_a_hundred_callers_who_were_refused_the_same_token_cause_one_refre
     async with world(tmp_path) as it:
         await it.connect()
         other = it.another()
-        rejected = token_digest(Secret(ACCESS))
+        rejected = rejected_digest(Secret(ACCESS))
 
         async def call(keeper: TokenKeeper) -> None:
             got = await keeper.connection(OWNER, rejected=rejected)
@@ -256,7 +256,7 @@ async def test_a_hundred_callers_who_were_refused_the_same_token_cause_one_refre
         assert it.provider.presented == [REFRESH]
 
 
-@pytest.mark.parametrize("rejected", [token_digest(Secret("an older one")), "sha256=", "", "ü"])
+@pytest.mark.parametrize("rejected", [rejected_digest(Secret("an older one")), "sha256=", "", "ü"])
 async def test_a_token_that_was_replaced_already_is_not_renewed_again(
     tmp_path: Path, rejected: str
 ) -> None:
@@ -269,7 +269,7 @@ async def test_a_token_that_was_replaced_already_is_not_renewed_again(
 async def test_a_refused_token_is_renewed_once_a_minute_at_most(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await it.connect()
-        rejected = token_digest(Secret(ACCESS))
+        rejected = rejected_digest(Secret(ACCESS))
         it.provider.next = [unreachable]
         with pytest.raises(RefreshPostponedError):
             await it.get(rejected=rejected)
@@ -286,7 +286,7 @@ async def test_a_refused_token_is_renewed_once_a_minute_at_most(tmp_path: Path) 
 
 
 async def test_the_digest_of_a_token_is_what_a_client_sends() -> None:
-    assert token_digest(Secret("a")) == "sha256=ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs"
+    assert rejected_digest(Secret("a")) == "sha256=ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs"
     assert hashlib.sha256(b"a").hexdigest().startswith("ca978112")
 
 
@@ -312,7 +312,7 @@ async def test_a_refused_token_that_cannot_be_renewed_needs_its_owner(
     async with world(tmp_path) as it:
         await it.connect(**values)
         with pytest.raises(ReconnectRequiredError) as raised:
-            await it.get(rejected=token_digest(Secret(ACCESS)))
+            await it.get(rejected=rejected_digest(Secret(ACCESS)))
         assert raised.value.reason == "token_rejected"
         assert it.provider.presented == []
 

@@ -16,6 +16,7 @@ import attrs
 import pytest
 import structlog
 
+from connectors._digests import hex_digest
 from connectors.catalog import integrations
 from connectors.local import Grant, Vault
 from connectors.local._oauth import OAuthClient
@@ -28,7 +29,6 @@ from connectors.local._refresh import (
     RefreshPostponedError,
 )
 from connectors.local._refresh._locks import ProcessLock
-from connectors.local._refresh._protocol import digest
 from tests.local.refresh.providers import (
     ACCESS,
     CLIENT,
@@ -98,7 +98,7 @@ async def test_the_mark_is_in_the_file_before_the_token_is_sent(tmp_path: Path) 
                 row = await another.get(OWNER)
             assert row is not None
             assert row.presented is not None
-            assert row.presented.digest == digest(Secret(REFRESH))
+            assert row.presented.digest == hex_digest(Secret(REFRESH))
             assert (row.presented.at, row.presented.outcome) == (it.clock.now, "unanswered")
             return it.provider.renew(request)
 
