@@ -1,8 +1,6 @@
 """The local backend as a client's transport: a request becomes a call, on asyncio and on trio.
 
-No socket and no server: what `handle` answers is the answer. It keeps the contract of every
-transport all the same, deadline, closing and body limit included, so a client can't tell. Its
-credentials are random and live as long as it does: whoever holds the vault needs none, and they
+Its credentials are random and live as long as it does: whoever holds the vault needs none, and they
 are known before the vault has been opened.
 """
 
@@ -10,23 +8,14 @@ import os
 from collections.abc import Mapping
 from typing import final
 
-import anyio
 import attrs
 
 from connectors.catalog import Integration
 from connectors.local._api import LocalBackend
 from connectors.local._authority import Authority
+from connectors.local._carrying import Carrier
 from connectors.local._vault import Vault
-from transports import (
-    BodyTooLargeError,
-    ForkedProcessError,
-    Request,
-    Response,
-    Secret,
-    Transport,
-    TransportClosedError,
-    within_deadline,
-)
+from transports import ForkedProcessError, Request, Response, Secret, Transport
 
 
 @final
@@ -54,8 +43,9 @@ class InProcessTransport:
         self._backend = LocalBackend(
             self._vault, authority, transport=provider_transport, catalog=catalog
         )
-        self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
-        self._closed = False
+        self._carrier = Carrier(
+            self._backend.handle, closed="The in-process transport is closed: make a new client"
+        )
         self._process: int | None = None
 
     async def send(self, request: Request, /) -> Response:
@@ -71,27 +61,16 @@ class InProcessTransport:
         with it: that is finished, and its answer given all the same. A read takes a moment, a write
         at most the vault's `busy_timeout`.
         """
-        self._check_usable(request)
-        with anyio.CancelScope() as scope:
-            self._under_way[scope] = ended = anyio.Event()
-            try:
-                return await within_deadline(request, self._answer(request))
-            finally:
-                del self._under_way[scope]
-                ended.set()
-        raise _closed(request, maybe_sent=True)
+        self._check_process(request)
+        return await self._carrier.send(request)
 
     async def aclose(self) -> None:
         """End what is under way, then close the vault if it was opened here. It may be repeated.
 
         What has been sent to a provider is waited for, as `LocalBackend.aclose` says.
         """
-        self._closed = True
         try:
-            for scope in self._under_way:
-                scope.cancel()
-            for ended in tuple(self._under_way.values()):
-                await ended.wait()
+            await self._carrier.aclose()
         finally:
             try:
                 await self._backend.aclose()
@@ -99,23 +78,7 @@ class InProcessTransport:
                 if self._owns_vault:
                     await self._vault.aclose()
 
-    async def _answer(self, request: Request) -> Response:
-        began = anyio.current_time()
-        response = await self._backend.handle(request)
-        if len(response.body) > request.max_body:
-            raise BodyTooLargeError(
-                f"The body is larger than {request.max_body} bytes",
-                method=request.method,
-                url=request.url,
-                phase="body",
-                maybe_sent=True,
-            )
-        elapsed = anyio.current_time() - began
-        return attrs.evolve(response, elapsed=elapsed, source="local")
-
-    def _check_usable(self, request: Request) -> None:
-        if self._closed:
-            raise _closed(request, maybe_sent=False)
+    def _check_process(self, request: Request) -> None:
         if self._process not in {None, os.getpid()}:
             raise ForkedProcessError(
                 "The in-process transport was used before a fork: make a new client in the child",
@@ -127,18 +90,8 @@ class InProcessTransport:
         self._process = os.getpid()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
+        state = "closed" if self._carrier.closed else "open"
         return f"<InProcessTransport to {self._backend!r}, {state}>"
-
-
-def _closed(request: Request, *, maybe_sent: bool) -> TransportClosedError:
-    return TransportClosedError(
-        "The in-process transport is closed: make a new client",
-        method=request.method,
-        url=request.url,
-        phase="headers" if maybe_sent else "pool",
-        maybe_sent=maybe_sent,
-    )
 
 
 @attrs.frozen(eq=False)

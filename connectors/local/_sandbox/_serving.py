@@ -4,21 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import final
 
-import anyio
-import attrs
-
+from connectors.local._carrying import Carrier
 from connectors.local._guard import is_loopback
 from connectors.local._sandbox._provider import SandboxProvider
 from connectors.local._serving import Server, serve
-from transports import (
-    BodyTooLargeError,
-    Phase,
-    Request,
-    Response,
-    TransportClosedError,
-    TransportError,
-    within_deadline,
-)
+from transports import Request, Response
 
 
 @asynccontextmanager
@@ -49,8 +39,9 @@ class SandboxTransport:
 
     def __init__(self, provider: SandboxProvider) -> None:
         self._provider = provider
-        self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
-        self._closed = False
+        self._carrier = Carrier(
+            provider.handle, closed="The sandbox transport is closed: make a new one"
+        )
 
     async def send(self, request: Request, /) -> Response:
         """Have the sandbox answer a request.
@@ -63,51 +54,12 @@ class SandboxTransport:
         Cancelled, at the deadline or when it is closed, it ends at once. What the sandbox has done
         by then is done.
         """
-        if self._closed:
-            raise _closed(request, maybe_sent=False)
-        with anyio.CancelScope() as scope:
-            self._under_way[scope] = ended = anyio.Event()
-            try:
-                return await within_deadline(request, self._answer(request))
-            finally:
-                del self._under_way[scope]
-                ended.set()
-        raise _closed(request, maybe_sent=True)
+        return await self._carrier.send(request)
 
     async def aclose(self) -> None:
         """End what is under way. It may be repeated."""
-        self._closed = True
-        under_way = tuple(self._under_way.items())
-        for scope, _ in under_way:
-            scope.cancel()
-        for _, ended in under_way:
-            await ended.wait()
-
-    async def _answer(self, request: Request) -> Response:
-        began = anyio.current_time()
-        response = await self._provider.handle(request)
-        if len(response.body) > request.max_body:
-            what = f"The body is larger than {request.max_body} bytes"
-            raise _error(BodyTooLargeError, what, request, "body")
-        return attrs.evolve(response, elapsed=anyio.current_time() - began, source="local")
+        await self._carrier.aclose()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
+        state = "closed" if self._carrier.closed else "open"
         return f"<SandboxTransport to {self._provider!r}, {state}>"
-
-
-def _closed(request: Request, *, maybe_sent: bool) -> TransportError:
-    what = "The sandbox transport is closed: make a new one"
-    phase: Phase = "headers" if maybe_sent else "pool"
-    return _error(TransportClosedError, what, request, phase, maybe_sent=maybe_sent)
-
-
-def _error(
-    kind: type[TransportError],
-    what: str,
-    request: Request,
-    phase: Phase,
-    *,
-    maybe_sent: bool = True,
-) -> TransportError:
-    return kind(what, method=request.method, url=request.url, phase=phase, maybe_sent=maybe_sent)
