@@ -1,47 +1,19 @@
 """The page to which a provider sends a person back: it completes the consent and says how it ended.
 
-It is seen once, by somebody who wants to close it. So it is plain: no script, nothing loaded from
-anywhere, and nothing in it that the provider or the address has put there without escaping. No
-cache keeps it and no frame shows it. The address holds a code and a state: they are of no use to
-whoever finds them in a browser's history, because both are used up.
+It is seen once, by somebody who wants to close it. The address holds a code and a state: they are
+of no use to whoever finds them in a browser's history, because both are used up.
 """
 
-import base64
-import hashlib
 from html import escape
-from string import Template
 from typing import Final, final
 
 from connectors._events import emit
 from connectors.local._connecting import Connected, ConnectingError, ConsentOverError, Consents
 from connectors.local._errors import VaultError
+from connectors.local._pages import page
 from connectors.local._redirects import CALLBACK_PATH
-from transports import Headers, Request, Response, Secret
+from transports import Request, Response, Secret
 
-_STYLE: Final = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem;"
-    "color:#1a1a1a;background:#fff;overflow-wrap:anywhere}h1{font-size:1.4rem}"
-)
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_FIELDS: Final = Headers(
-    {
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": "no-store",
-        "content-security-policy": (
-            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
-            "form-action 'none'; frame-ancestors 'none'"
-        ),
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-    }
-)
-_PAGE: Final = Template(
-    "<!doctype html>\n"
-    '<html lang="en"><head><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>$title</title>'
-    f"<style>{_STYLE}</style></head>\n"
-    "<body><main><h1>$title</h1><p>$text</p></main></body></html>\n"
-)
 _LASTS: Final = "Its token is in the vault and is renewed by itself."
 _ENDS: Final = (
     "Its token is in the vault. The provider gave nothing to renew it with, so it has to be "
@@ -107,5 +79,4 @@ def _place(request: Request) -> tuple[str, Secret]:
 
 
 def _page(status: int, title: str, text: str, **fields: str) -> Response:
-    body = _PAGE.substitute(title=escape(title), text=escape(text))
-    return Response(status, _FIELDS.merged(fields), body.encode("utf-8", "replace"), source="local")
+    return page(status, title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>", fields)

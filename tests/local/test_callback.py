@@ -30,8 +30,8 @@ def text_of(page: Response) -> str:
     assert style is not None
     allowed = b64encode(sha256(style[1].encode()).digest()).decode()
     assert page.headers["content-security-policy"] == (
-        f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{allowed}'; form-action 'none'; "
+        "frame-ancestors 'none'; base-uri 'none'"
     )
     assert not re.search(
         r"<(script|img|link|iframe|form|a)\b|<[^>]*\b(src|href|on\w+)=|url\(", text
