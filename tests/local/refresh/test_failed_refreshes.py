@@ -8,17 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.local._refresh import (
-    RefreshPostponedError,
-)
-from tests.local.refresh.providers import (
-    OWNER,
-    REFRESH,
-    Step,
-    says,
-    unreachable,
-    world,
-)
+from connectors.local._refresh import RefreshPostponedError
+from tests.local.refresh.providers import OWNER, REFRESH, Step, says, unreachable, world
 from tests.loops import REAL, on
 
 pytestmark = on(REAL)

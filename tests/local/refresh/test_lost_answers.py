@@ -9,11 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from connectors.local._refresh import (
-    ReconnectRequiredError,
-    RefreshPolicy,
-    RefreshPostponedError,
-)
+from connectors.local._refresh import ReconnectRequiredError, RefreshPolicy, RefreshPostponedError
 from tests.local.refresh.providers import (
     ACCESS,
     OWNER,

@@ -12,18 +12,9 @@ import anyio
 import pytest
 
 from connectors.local import Grant, Vault
-from connectors.local._refresh import (
-    ReconnectRequiredError,
-    RefreshPostponedError,
-)
+from connectors.local._refresh import ReconnectRequiredError, RefreshPostponedError
 from connectors.local._refresh._locks import ProcessLock
-from tests.local.refresh.providers import (
-    OWNER,
-    TYPE,
-    begun,
-    token,
-    world,
-)
+from tests.local.refresh.providers import OWNER, TYPE, begun, token, world
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
 

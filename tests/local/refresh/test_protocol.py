@@ -11,17 +11,8 @@ import pytest
 
 from connectors._digests import hex_digest
 from connectors.local import Vault
-from connectors.local._refresh import (
-    RefreshPostponedError,
-)
-from tests.local.refresh.providers import (
-    ACCESS,
-    OWNER,
-    REFRESH,
-    Provider,
-    token,
-    world,
-)
+from connectors.local._refresh import RefreshPostponedError
+from tests.local.refresh.providers import ACCESS, OWNER, REFRESH, Provider, token, world
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
 

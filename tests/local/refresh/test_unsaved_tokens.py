@@ -11,16 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from connectors.local._refresh import (
-    RefreshPostponedError,
-)
-from tests.local.refresh.providers import (
-    ACCESS,
-    OWNER,
-    World,
-    token,
-    world,
-)
+from connectors.local._refresh import RefreshPostponedError
+from tests.local.refresh.providers import ACCESS, OWNER, World, token, world
 from tests.local.vaults import database
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
