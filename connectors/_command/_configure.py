@@ -14,7 +14,7 @@ from connectors._command._configured import list_configured
 from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
-    demand_world,
+    demand_matching_vault,
     examples,
     known_type,
     note_confidence,
@@ -195,13 +195,13 @@ def _remove(
 
 async def _found(path: Path, catalog: Catalog, integration_type: str) -> StoredOAuthApp | None:
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         return await vault.apps.get(integration_type)
 
 
 async def _keep(path: Path, catalog: Catalog, app: OAuthApp) -> None:
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         for other in await vault.apps.list():
             taken = set(other.connectors) & set(app.connectors)
             if taken and other.integration_type != app.integration_type:

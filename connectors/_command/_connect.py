@@ -13,7 +13,7 @@ from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
     Target,
-    demand_world,
+    demand_matching_vault,
     examples,
     known_type,
     note_confidence,
@@ -176,7 +176,7 @@ def _grant(
 
 async def _put(path: Path, catalog: Catalog, target: Target, grant: Grant) -> int:
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         return (await vault.put(target.owner, grant)).generation
 
 
@@ -184,7 +184,7 @@ async def _found(
     path: Path, catalog: Catalog, target: Target
 ) -> tuple[StoredOAuthApp | None, StoredConnection | None]:
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         return await vault.apps.get(target.integration_type), await vault.get(target.owner)
 
 

@@ -12,8 +12,8 @@ from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
     Target,
+    demand_matching_vault,
     demand_vault,
-    demand_world,
     did_you_mean,
     examples,
     target_options,
@@ -67,7 +67,7 @@ def command(
 
 async def _demand_connected(path: Path, catalog: Catalog, target: Target) -> None:
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         connections = await vault.list(target.owner.app_id)
     for connection in connections:
         if connection.owner == target.owner and connection.state != "disconnected":

@@ -12,8 +12,8 @@ from connectors._command._failures import Failure
 from connectors._command._options import (
     Catalog,
     Target,
+    demand_matching_vault,
     demand_vault,
-    demand_world,
     did_you_mean,
     examples,
     target_options,
@@ -71,7 +71,7 @@ def command(
 async def _fetched(path: Path, catalog: Catalog, target: Target) -> Connection:
     # Opened here, so that what is wrong with the vault is said in its own words.
     async with Vault(path) as vault:
-        await demand_world(vault, catalog)
+        await demand_matching_vault(vault, catalog)
         authority = Authority.ephemeral()
         async with aclosing(InProcessTransport(vault, authority, catalog=catalog())) as backend:
             return await _asked(backend, authority, target)

@@ -142,8 +142,8 @@ def known_type(catalog: Catalog, integration_type: str) -> Integration:
     return found
 
 
-async def demand_world(vault: Vault, catalog: Catalog) -> None:
-    """Don't let the tokens of a sandbox go to a provider, nor the other way round.
+async def demand_matching_vault(vault: Vault, catalog: Catalog) -> None:
+    """Let no token of a sandbox go to a provider, nor the other way round.
 
     Raises:
         VaultUsageError: The vault is for others than the types of the catalogue.
