@@ -28,7 +28,7 @@ from connectors.local import (
     vault_authority,
 )
 from connectors.local._environment import demand_environment
-from connectors.local._guard import in_url
+from connectors.local._guard import in_url, is_loopback
 from connectors.local._places import DEFAULT_APP, sandbox_vault
 from connectors.local._redirects import loopback_redirect
 from connectors.local._sandbox import LIFETIME, SandboxProvider, serve_sandbox
@@ -152,14 +152,13 @@ async def _serve(wanted: _Wanted) -> None:
 
 
 async def _answer(vault: Vault, authority: Authority, listener: Listener, wanted: _Wanted) -> None:
-    redirect_uri = loopback_redirect(listener.server.port)
     async with (
         _providers(vault, wanted) as catalog,
         LocalBackend(
             vault,
             authority,
             catalog=catalog,
-            redirect_uri=redirect_uri,
+            redirect_uri=_comes_back(listener),
             allow_local_hosts=catalog is not None,
         ) as backend,
         serve(backend, listener=listener, grace=_GRACE) as server,
@@ -167,6 +166,16 @@ async def _answer(vault: Vault, authority: Authority, listener: Listener, wanted
         click.echo(_exports(wanted.app_id, authority, server.url))
         _tell(server, wanted)
         await backend.sweep()
+
+
+def _comes_back(listener: Listener) -> str | None:
+    """Where providers send people back to; None when no browser of this machine finds it there."""
+    host, port = listener.server.host, listener.server.port
+    if host == _HOST or host != listener.host:
+        # What `configure` names, because a provider knows an address letter by letter. Who listens
+        # on all addresses listens on that one, too.
+        return loopback_redirect(port)
+    return loopback_redirect(port, host) if is_loopback(host) else None
 
 
 @asynccontextmanager

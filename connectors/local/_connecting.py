@@ -173,8 +173,9 @@ class Consents:
         comes_back = redirect_uri or app.redirect_uri or self._redirect_uri
         if comes_back is None:
             raise ConnectingError(
-                "There is no address to come back to: start `connectors dev`, or give the client "
-                f"one of your own with `connectors configure {integration_type} --redirect-uri`",
+                "There is no address to come back to: start `connectors dev`, without --host, or "
+                "give the client one of your own with "
+                f"`connectors configure {integration_type} --redirect-uri`",
                 integration_type=integration_type,
             )
         kept = kept_config(integration, app, await self._vault.get(owner))

@@ -15,6 +15,8 @@ from urllib.request import urlopen
 import attrs
 import pytest
 
+from connectors._command._dev import _comes_back
+from connectors.local._serving import Listener
 from tests.command.support import (
     COMMAND,
     TOKEN,
@@ -149,6 +151,35 @@ def test_a_provider_is_told_to_send_people_back_to_it_and_answers_them(vault: Pa
         with refused.value as page:
             assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
             assert b"Not connected" in page.read()
+
+
+@pytest.mark.parametrize(
+    ("host", "back"),
+    [
+        ("127.0.0.1", "http://localhost:{}/"),
+        ("localhost", "http://localhost:{}/"),
+        ("0.0.0.0", "http://localhost:{}/"),
+        ("127.0.0.2", "http://127.0.0.2:{}/"),
+    ],
+)
+def test_a_provider_is_told_of_an_address_at_which_it_listens(
+    vault: Path, host: str, back: str
+) -> None:
+    assert here(vault, "configure", "box", stdin="client-1\nsecret\n").code == 0
+    with serving(vault, "--host", host) as dev:
+        query = dict(parse_qsl(urlsplit(program(CONSENT, dev.variables).strip()).query))
+        assert query["redirect_uri"].startswith(back.format(dev.port))
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(query["redirect_uri"])
+
+
+@pytest.mark.parametrize(
+    ("host", "back"), [("::1", "http://[::1]:{}/oauth/callback"), ("192.0.2.7", None)]
+)
+def test_nobody_is_sent_back_to_where_it_does_not_listen(host: str, back: str | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        expected = back and back.format(listening.getsockname()[1])
+        assert _comes_back(Listener(listening, host)) == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

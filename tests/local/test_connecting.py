@@ -141,6 +141,7 @@ async def test_without_an_address_to_come_back_to_nothing_is_begun(tmp_path: Pat
         consents = it.over(it.transport, redirect_uri=None)
         with pytest.raises(ConnectingError, match="connectors configure gitlab") as caught:
             await consents.begin(OWNER, TYPE)
+        assert "start `connectors dev`, without --host" in str(caught.value)
         assert caught.value.integration_type == TYPE
 
 
