@@ -161,7 +161,9 @@ async def _answer(vault: Vault, authority: Authority, listener: Listener, wanted
             redirect_uri=_comes_back(listener),
             allow_local_hosts=catalog is not None,
         ) as backend,
-        serve(backend, listener=listener, grace=_GRACE) as server,
+        serve(
+            backend, listener=listener, callback_hosts=backend.callback_hosts, grace=_GRACE
+        ) as server,
     ):
         click.echo(_exports(wanted.app_id, authority, server.url))
         _tell(server, wanted)

@@ -11,7 +11,7 @@ a provider sends back. Only cancellation passes.
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Final, Self, final
 
@@ -113,6 +113,16 @@ class LocalBackend:
         return Response(
             response.status, response.headers.merged(echoed), response.body, source="local"
         )
+
+    async def callback_hosts(self) -> Collection[str]:
+        """The hosts of all addresses to which providers send people back, as of now.
+
+        A tunnel passes them on, so `serve` takes this as its `callback_hosts`.
+
+        Raises:
+            VaultError: The vault can't be used.
+        """
+        return await self._services.consents.callback_hosts()
 
     async def sweep(self) -> None:
         """Until cancelled, do now and then what no request does.

@@ -38,6 +38,7 @@ from connectors.local._oauth import (
 )
 from connectors.local._oauth_records import Consent, ConsentGone, StoredOAuthApp
 from connectors.local._records import Grant, Owner, StoredConnection
+from connectors.local._redirects import callback_host
 from connectors.local._refresh import ClientMissingError
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -233,6 +234,16 @@ class Consents:
                 await self._end(consent, "active", None)
                 return connected
         raise failure
+
+    async def callback_hosts(self) -> frozenset[str]:
+        """The hosts of all addresses to which providers send people back, as browsers say them.
+
+        Raises:
+            VaultError: The vault can't be used.
+        """
+        clients = (app.redirect_uri for app in await self._vault.apps.list())
+        hosts = (callback_host(uri) for uri in (self._redirect_uri, *clients) if uri)
+        return frozenset(filter(None, hosts))
 
     def display_name(self, integration_type: str) -> str:
         """A type's name for a person."""

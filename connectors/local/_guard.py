@@ -10,7 +10,7 @@ after a consent. Then the browser shows the answer to that person and to nobody 
 no credential that a page would have had to give it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from typing import final
 
@@ -54,8 +54,17 @@ class Guard:
         self._hosts = frozenset(form for name in names for form in _forms(name, port))
         self._shown = f"http://localhost:{port}"
 
-    def check(self, method: str, headers: Headers) -> str:
+    def knows(self, headers: Headers) -> bool:
+        """Does a message come under a name of the server?"""
+        return headers.get("host", "").lower() in self._hosts
+
+    def check(self, method: str, headers: Headers, also: Collection[str] = ()) -> str:
         """Let a message pass.
+
+        Args:
+            method: Its method.
+            headers: Its fields.
+            also: Hosts under which this one may come, besides those of the server.
 
         Returns:
             Its `Host`.
@@ -66,7 +75,7 @@ class Guard:
         hosts = headers.get_all("host")
         if len(hosts) != 1:
             raise Refusal(400, "A request must have the header 'host' exactly once")
-        if hosts[0].lower() not in self._hosts:
+        if not self.knows(headers) and hosts[0].lower() not in also:
             raise Refusal(421, f"This server does not answer under that host; use {self._shown}")
         own_page = all(origin == f"http://{hosts[0]}" for origin in headers.get_all("origin"))
         own_site = _OWN_SITE.issuperset(headers.get_all("sec-fetch-site"))

@@ -23,6 +23,8 @@ _URI: Final = re.compile(
     re.ASCII,
 )
 
+_USUAL: Final = {"http": 80, "https": 443}
+
 
 def loopback_redirect(port: int, host: str = "localhost") -> str:
     """The address for a port of this machine."""
@@ -48,4 +50,14 @@ def listening_port(uri: str) -> int | None:
     parts = _URI.fullmatch(uri)
     if parts is None or parts["scheme"] == "https":
         return None
-    return int(parts["port"] or 80)
+    return int(parts["port"] or _USUAL["http"])
+
+
+def callback_host(uri: str) -> str | None:
+    """The `Host` with which a browser comes to an address, or None if it is no address."""
+    parts = _URI.fullmatch(uri)
+    if parts is None:
+        return None
+    port = int(parts["port"] or 0)
+    # A browser leaves out the port that belongs to the scheme.
+    return parts["host"].lower() + (f":{port}" if port not in {0, _USUAL[parts["scheme"]]} else "")

@@ -7,7 +7,7 @@ that may be a credential.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, final
 
@@ -18,7 +18,8 @@ from aiohttp.http import HttpProcessingError, HttpVersion11
 from connectors._events import emit
 from connectors.local._answers import Refusal, internal_error
 from connectors.local._guard import Guard
-from connectors.local._serving import Backend
+from connectors.local._redirects import CALLBACK_PATH
+from connectors.local._serving import Backend, CallbackHosts
 from transports import MAX_BODY, Headers, Request, Response
 
 _HEAD_TIMEOUT: Final = 30.0
@@ -38,14 +39,18 @@ _LIMITS: Final[Mapping[str, Any]] = {
 
 @asynccontextmanager
 async def answering(
-    listener: socket.socket, backend: Backend, guard: Guard, grace: float
+    listener: socket.socket,
+    backend: Backend,
+    guard: Guard,
+    callback_hosts: CallbackHosts,
+    grace: float,
 ) -> AsyncIterator[None]:
     """Answer what comes in on a socket that listens, until the block ends.
 
     Then requests under way have half of the grace to be answered and the rest to end when they are
     cancelled, also when this is cancelled itself.
     """
-    server = _HTTPServer(_Exchange(backend, guard))
+    server = _HTTPServer(_Exchange(backend, guard, callback_hosts))
     runner = web.ServerRunner(server, shutdown_timeout=grace / 2)
     try:
         await runner.setup()
@@ -60,9 +65,10 @@ async def answering(
 class _Exchange:
     """Turns one HTTP message into a request, and its answer into another."""
 
-    def __init__(self, backend: Backend, guard: Guard) -> None:
+    def __init__(self, backend: Backend, guard: Guard, callback_hosts: CallbackHosts) -> None:
         self._backend = backend
         self._guard = guard
+        self._callback_hosts = callback_hosts
 
     async def __call__(self, message: web.BaseRequest) -> web.Response:
         assert isinstance(message.protocol, _Connection)
@@ -81,11 +87,18 @@ class _Exchange:
             raise Refusal(505, "This server speaks HTTP/1.1")
         try:
             headers = Headers(_fields(message))
-            host = self._guard.check(message.method, headers)
+            also = await self._hosts_besides(message.raw_path, headers)
+            host = self._guard.check(message.method, headers, also)
             url = f"http://{host}{message.raw_path}"
             return Request(message.method, url, headers, await _body(message))
         except ValueError:
             raise Refusal(400, "The request line or a header field is malformed") from None
+
+    async def _hosts_besides(self, path: str, headers: Headers) -> Collection[str]:
+        """The hosts of a tunnel, for whoever comes through it with a code and for nobody else."""
+        if path.partition("?")[0] != CALLBACK_PATH or self._guard.knows(headers):
+            return ()
+        return await self._callback_hosts()
 
 
 def _fields(message: web.BaseRequest) -> Iterable[tuple[str, str]]:

@@ -6,7 +6,7 @@ they are. So whoever lets other machines in has to name the address, and is told
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Protocol, TypeAlias, final
@@ -19,6 +19,9 @@ from transports import Request, Response
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 """An address as the socket module has it."""
+
+CallbackHosts: TypeAlias = Callable[[], Awaitable[Collection[str]]]
+"""Tells the hosts under which a provider sends people back, such as that of a tunnel."""
 
 
 class Backend(Protocol):
@@ -90,6 +93,7 @@ async def serve(
     port: int = 0,
     listener: Listener | None = None,
     allowed_hosts: Iterable[str] = (),
+    callback_hosts: CallbackHosts | None = None,
     grace: float = 5.0,
 ) -> AsyncIterator[Server]:
     """Serve a backend over HTTP while the `async with` block runs; asyncio only.
@@ -108,6 +112,8 @@ async def serve(
         listener: What to listen on instead, for whoever has to know the port before; it is closed.
         allowed_hosts: More names under which clients reach it, such as that of a container. One
             that has a port of its own is taken with that alone.
+        callback_hosts: Is asked for the hosts under which `/oauth/callback` is answered, too:
+            `LocalBackend.callback_hosts`, if a tunnel leads here.
         grace: Seconds that requests under way have at the end.
 
     Raises:
@@ -120,10 +126,16 @@ async def serve(
     with listener.socket:
         server = listener.server
         guard = Guard((listener.host, *allowed_hosts), server.port)
-        async with answering(listener.socket, backend, guard, grace):
+        hosts = callback_hosts or _no_hosts
+        async with answering(listener.socket, backend, guard, hosts, grace):
             if server.exposed:
                 _warn(listener)
             yield server
+
+
+async def _no_hosts() -> Collection[str]:
+    """Nobody comes through a tunnel."""
+    return ()
 
 
 def _warn(listener: Listener) -> None:

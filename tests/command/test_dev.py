@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import attrs
 import pytest
@@ -180,6 +180,21 @@ def test_nobody_is_sent_back_to_where_it_does_not_listen(host: str, back: str | 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         expected = back and back.format(listening.getsockname()[1])
         assert _comes_back(Listener(listening, host)) == expected
+
+
+def test_a_tunnel_leads_to_its_callback_and_to_nothing_else(vault: Path) -> None:
+    redirect = ("--redirect-uri", "https://demo.ngrok.app/oauth/callback")
+    assert here(vault, "configure", "box", *redirect, stdin="client-1\nsecret\n").code == 0
+    with serving(vault) as dev:
+        assert [through_the_tunnel(dev, path) for path in ("/oauth/callback", "/")] == [400, 421]
+
+
+def through_the_tunnel(dev: Served, path: str) -> int:
+    request = Request(f"http://127.0.0.1:{dev.port}{path}", headers={"Host": "demo.ngrok.app"})
+    with pytest.raises(HTTPError) as refused:
+        urlopen(request)
+    with refused.value as answer:
+        return answer.status or 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

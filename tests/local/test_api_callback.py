@@ -283,6 +283,77 @@ async def test_the_host_is_checked_all_the_same(here: World, server: Server) -> 
     assert here.dropbox.token_calls == []
 
 
+TUNNEL = "https://Demo.Ngrok.app/oauth/callback"
+
+
+@pytest.fixture
+async def tunnelled(here: World) -> AsyncIterator[Server]:
+    backend = here.local.backend
+    async with serve(backend, callback_hosts=backend.callback_hosts) as server:
+        yield server
+
+
+@on(REAL_ASYNCIO)
+@pytest.mark.parametrize("host", ["demo.ngrok.app", "Demo.Ngrok.App"])
+async def test_who_comes_back_through_the_tunnel_of_a_client_is_connected(
+    here: World, tunnelled: Server, host: str
+) -> None:
+    await here.configure(redirect_uri=TUNNEL)
+    answer = await opened(tunnelled, await begun(here), f"Host: {host}", CROSS_SITE, *NAVIGATION)
+    assert (answer.status, b"Dropbox is connected" in answer.body) == (200, True)
+
+
+@on(REAL_ASYNCIO)
+async def test_who_comes_back_through_the_tunnel_of_the_backend_is_connected(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, redirect_uri=TUNNEL) as here:
+        backend = here.local.backend
+        async with serve(backend, callback_hosts=backend.callback_hosts) as server:
+            answer = await opened(server, await begun(here), "Host: demo.ngrok.app")
+    assert answer.status == 200
+
+
+@on(REAL_ASYNCIO)
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        (f"/api/apps/{APP}/external-auth/list", "demo.ngrok.app"),
+        ("/", "demo.ngrok.app"),
+        ("/oauth/callback/", "demo.ngrok.app"),
+        ("/oauth%2Fcallback", "demo.ngrok.app"),
+        ("/x?/oauth/callback", "demo.ngrok.app"),
+        ("/oauth/callback", "other.ngrok.app"),
+        ("/oauth/callback", "demo.ngrok.app:8044"),
+        ("/oauth/callback", ""),
+    ],
+)
+async def test_through_a_tunnel_there_is_nothing_but_the_callback(
+    here: World, tunnelled: Server, path: str, host: str
+) -> None:
+    await here.configure(redirect_uri=TUNNEL)
+    [answer] = await exchange(tunnelled, head(f"GET {path} HTTP/1.1", f"Host: {host}"))
+    assert answer.status == 421
+
+
+@on(REAL_ASYNCIO)
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (("Origin: https://evil.example",), 403),
+        ((CROSS_SITE, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"), 403),
+        (("Host: demo.ngrok.app",), 400),
+    ],
+)
+async def test_through_a_tunnel_no_page_may_fetch_or_frame_it(
+    here: World, tunnelled: Server, fields: tuple[str, ...], status: int
+) -> None:
+    await here.configure(redirect_uri=TUNNEL)
+    answer = await opened(tunnelled, await begun(here), "Host: demo.ngrok.app", *fields)
+    assert answer.status == status
+    assert here.dropbox.token_calls == []
+
+
 @on(REAL_ASYNCIO)
 @pytest.mark.parametrize(
     ("path", "status"),

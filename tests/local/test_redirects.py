@@ -2,7 +2,12 @@
 
 import pytest
 
-from connectors.local._redirects import listening_port, loopback_redirect, redirect_problem
+from connectors.local._redirects import (
+    callback_host,
+    listening_port,
+    loopback_redirect,
+    redirect_problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +54,24 @@ def test_any_other_address_is_refused_with_the_reason(uri: str, problem: str) ->
     assert problem in (redirect_problem(uri) or "")
 
 
+@pytest.mark.parametrize(
+    ("uri", "host"),
+    [
+        ("https://Demo.example/oauth/callback", "demo.example"),
+        ("https://demo.example:443/x", "demo.example"),
+        ("https://demo.example:80", "demo.example:80"),
+        ("https://[2001:DB8::1]:8443/", "[2001:db8::1]:8443"),
+        ("http://localhost:8044/oauth/callback", "localhost:8044"),
+        ("http://localhost:80/oauth/callback", "localhost"),
+    ],
+)
+def test_the_host_of_an_address_is_what_a_browser_says(uri: str, host: str) -> None:
+    assert callback_host(uri) == host
+
+
 def test_what_is_no_address_arrives_nowhere() -> None:
     assert listening_port("localhost:8044") is None
+    assert callback_host("localhost:8044") is None
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
