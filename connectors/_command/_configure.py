@@ -29,7 +29,12 @@ from connectors.catalog import Integration
 from connectors.local import ConnectionConfig, Vault
 from connectors.local._files import exists
 from connectors.local._oauth_records import OAuthApp, StoredOAuthApp
-from connectors.local._redirects import DEFAULT_PORT, loopback_redirect, redirect_problem
+from connectors.local._redirects import (
+    DEFAULT_PORT,
+    loopback_problem,
+    loopback_redirect,
+    redirect_problem,
+)
 
 
 @click.command(
@@ -110,9 +115,15 @@ def command(
         **attrs.asdict(asked.kept(earlier)),
     )
     anyio.run(_keep, vault, catalog, app)
-    say(f"Configured {integration_type}. `connectors connect {integration_type}` connects it.")
+    say(f"Configured {integration_type}. `{_next(integration, app)}` connects it.")
     if earlier is not None and earlier.client_id != client.client_id:
         tell("What was connected with the earlier client has to be connected again.")
+
+
+def _next(integration: Integration, app: OAuthApp) -> str:
+    refuses = app.redirect_uri is None and loopback_problem(integration) is not None
+    needed = " --redirect-uri URL" if refuses else ""
+    return f"connectors connect {integration.integration_type}{needed}"
 
 
 @attrs.frozen
@@ -165,10 +176,9 @@ _NOTHING_YET: Final = _Asked(None, (), ())
 
 def _instruct(integration: Integration, asked: _Asked) -> None:
     """Say what has to be registered."""
-    default = loopback_redirect(DEFAULT_PORT)
     needed, examples_of = integration.scopes.required, integration.scopes.examples
     tell(f"For {integration.display_name} an app has to be registered with the provider:")
-    tell(f"  to come back to   {asked.redirect_uri or default}")
+    tell(f"  to come back to   {asked.redirect_uri or _default_address(integration)}")
     tell(f"  what it accepts   {integration.redirect_uri_notes}")
     if needed:
         tell(f"  with the scopes   {' '.join(needed)}")
@@ -176,6 +186,12 @@ def _instruct(integration: Integration, asked: _Asked) -> None:
         tell(f"  and such as       {' '.join(examples_of)}")
     tell(f"  documentation     {integration.documentation_url}")
     note_confidence(integration)
+
+
+def _default_address(integration: Integration) -> str:
+    if loopback_problem(integration) is None:
+        return loopback_redirect(DEFAULT_PORT)
+    return "an https address of your own, which --redirect-uri keeps; it need not answer"
 
 
 def _remove(

@@ -28,7 +28,7 @@ from connectors.local import Grant, StoredConnection, Vault
 from connectors.local._connecting import kept_config, lasts
 from connectors.local._files import exists
 from connectors.local._oauth_records import StoredOAuthApp
-from connectors.local._redirects import redirect_problem
+from connectors.local._redirects import loopback_problem, redirect_problem
 
 
 def _refuse_token(_context: click.Context, _parameter: click.Parameter, given: object) -> None:
@@ -137,13 +137,17 @@ def command(
     app, earlier = anyio.run(_found, vault, catalog, target) if exists(vault) else (None, None)
     if app is None:
         raise _no_client(integration)
+    comes_back = redirect_uri or app.redirect_uri
+    problem = loopback_problem(integration) if comes_back is None else None
+    if problem is not None:
+        raise Failure(f"{problem}.")
     note_confidence(integration)
     wish = Wish(
         owner=target.owner,
         integration=integration,
         scopes=split_scopes(integration, scopes),
         config=read_consent_config(integration, config, kept_config(integration, app, earlier)),
-        redirect_uri=redirect_uri or app.redirect_uri,
+        redirect_uri=comes_back,
         port=port,
         browser=not no_browser,
         paste=paste,

@@ -203,6 +203,9 @@ class Integration:
     documentation_url: str
     redirect_uri_notes: str
     """Which redirect addresses the provider accepts; for a person."""
+    loopback_redirect: bool | None = None
+    """Does it send people back to `http://localhost`? None: that is not known, or depends on how
+    the app is registered."""
     notes: str | None = None
     connection_config: tuple[ConfigField, ...] = ()
     captures: tuple[Capture, ...] = ()

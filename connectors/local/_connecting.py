@@ -38,7 +38,7 @@ from connectors.local._oauth import (
 )
 from connectors.local._oauth_records import Consent, ConsentGone, StoredOAuthApp
 from connectors.local._records import Grant, Owner, StoredConnection
-from connectors.local._redirects import callback_host
+from connectors.local._redirects import callback_host, listening_port, loopback_problem
 from connectors.local._refresh import ClientMissingError
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -46,6 +46,10 @@ from transports import Request, Response, Secret, Transport, TransportError
 _Outcome: TypeAlias = Literal["active", "denied", "failed"]
 
 _DEADLINE: Final = 20.0
+_NOWHERE: Final = (
+    "There is no address to come back to: start `connectors dev`, without --host, or give the "
+    "client one of your own with `connectors configure {} --redirect-uri`"
+)
 _GONE: Final[Mapping[ConsentGone, str]] = {
     "unknown": "This consent was not begun here, or was given up: begin again",
     "used": "This address was used before: begin again",
@@ -171,14 +175,7 @@ class Consents:
         del config  # It may be plain, and any of its values a secret.
         integration = self._known(integration_type)
         app = await self._app(integration_type)
-        comes_back = redirect_uri or app.redirect_uri or self._redirect_uri
-        if comes_back is None:
-            raise ConnectingError(
-                "There is no address to come back to: start `connectors dev`, without --host, or "
-                "give the client one of your own with "
-                f"`connectors configure {integration_type} --redirect-uri`",
-                integration_type=integration_type,
-            )
+        comes_back = redirect_uri or app.redirect_uri or self._own_address(integration)
         kept = kept_config(integration, app, await self._vault.get(owner))
         values = self._checked(integration, ConnectionConfig({**kept, **given}))
         asked = tuple(dict.fromkeys((*integration.scopes.required, *(scopes or app.scopes))))
@@ -265,6 +262,15 @@ class Consents:
         if app is None:
             raise ClientMissingError(integration_type)
         return app
+
+    def _own_address(self, integration: Integration) -> str:
+        """The backend's own address, if the provider sends anybody there."""
+        uri, name = self._redirect_uri, integration.integration_type
+        is_elsewhere = uri is not None and listening_port(uri) is None
+        problem = None if is_elsewhere else loopback_problem(integration)
+        if uri is None or problem is not None:
+            raise ConnectingError(problem or _NOWHERE.format(name), integration_type=name)
+        return uri
 
     def _checked(
         self, integration: Integration, config: ConnectionConfig, *, complete: bool = False

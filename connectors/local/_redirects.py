@@ -8,6 +8,7 @@ the path may not.
 import re
 from typing import Final
 
+from connectors.catalog import Integration
 from connectors.local._guard import in_url, is_loopback
 
 CALLBACK_PATH: Final = "/oauth/callback"
@@ -43,6 +44,18 @@ def redirect_problem(uri: str) -> str | None:
     if parts["path"] != CALLBACK_PATH or parts["query"]:
         return f"on this machine it is {CALLBACK_PATH} that is listened at, and nothing else"
     return None
+
+
+def loopback_problem(integration: Integration) -> str | None:
+    """Say why nobody is sent back to this machine, and what to do; None if somebody may be."""
+    if integration.loopback_redirect is not False:
+        return None
+    name = integration.integration_type
+    return (
+        f"{integration.display_name} sends nobody back to http on this machine: it needs an https "
+        f"address of your own. `connectors configure {name} --redirect-uri URL` keeps one, and "
+        f"`connectors connect {name} --redirect-uri URL` takes it once; it need not answer"
+    )
 
 
 def listening_port(uri: str) -> int | None:

@@ -276,3 +276,10 @@ def test_what_a_plain_client_gets_wrong_is_told_by_the_data() -> None:
     assert "incorrect_client_credentials" in of["github"].refresh.client_errors
     assert "internal_error" in of["slackbot"].refresh.passing_errors
     assert of["contentful"].confidence == "low"
+
+
+def test_that_a_provider_refuses_this_machine_is_known_of_those_whose_notes_say_so() -> None:
+    refusing = {n for n, i in integrations().items() if i.loopback_redirect is False}
+    assert refusing == {"contentful", "instagram", "slack", "slackbot", "wix"}
+    taking = [i for i in integrations().values() if i.loopback_redirect]
+    assert all(re.search("localhost|127.0.0.1|loopback", i.redirect_uri_notes) for i in taking)

@@ -76,6 +76,18 @@ def test_it_says_what_has_to_be_registered_where(vault: Path) -> None:
     assert "Note: not all that the catalogue says of wix could be confirmed." in ran.err
 
 
+@pytest.mark.parametrize("name", ["slack", "instagram", "contentful"])
+def test_an_address_that_the_provider_refuses_is_not_recommended(vault: Path, name: str) -> None:
+    ran = here(vault, "configure", name, stdin=f"id\n{SECRET}")
+    assert ran.code == 0
+    assert "localhost:" not in ran.err
+    assert "to come back to   an https address of your own, which --redirect-uri keeps" in ran.err
+    assert f"`connectors connect {name} --redirect-uri URL` connects it." in ran.out
+    ran = here(vault, "configure", name, "--redirect-uri", "https://a.example/x", stdin="")
+    assert "to come back to   https://a.example/x\n" in ran.err
+    assert f"`connectors connect {name}` connects it." in ran.out
+
+
 def test_what_is_asked_for_and_left_is_left_for_connect(vault: Path) -> None:
     with Terminal(vault, "configure", "googleads") as terminal:
         terminal.expect("Client ID at Google Ads: ")

@@ -337,6 +337,43 @@ def test_a_provider_that_sends_elsewhere_has_its_address_pasted(at: Provider) ->
         assert terminal.echoes()
 
 
+@pytest.mark.parametrize("options", [(), ("--paste",), ("--port", "0")])
+def test_a_provider_that_refuses_this_machine_is_told_before_anything_is_waited_for(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    vault = tmp_path / "vault.db"
+    assert here(vault, "configure", "slack", stdin="id\nsecret").code == 0
+    with Terminal(vault, "connect", "slack", "--no-browser", *options) as terminal:
+        assert terminal.wait() == 1
+        told = flat(terminal)
+    assert "Slack User sends nobody back to http on this machine" in told
+    assert "`connectors configure slack --redirect-uri URL`" in told
+    assert "`connectors connect slack --redirect-uri URL`" in told
+    assert outcomes(vault) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "waits"),
+    [
+        ("https://once.example.com/x", PROMPT),
+        # An app may be registered in a way for which the provider makes an exception.
+        ("http://localhost:{}/oauth/callback", WAITING),
+    ],
+)
+def test_a_provider_that_refuses_this_machine_is_asked_with_an_address_of_ones_own(
+    tmp_path: Path, address: str, waits: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        redirect = address.format(free.getsockname()[1])
+    vault = tmp_path / "vault.db"
+    assert here(vault, "configure", "slack", stdin="id\nsecret").code == 0
+    options = ("--no-browser", "--redirect-uri", redirect)
+    with Terminal(vault, "connect", "slack", *options) as terminal:
+        terminal.expect(waits)
+        assert f"It comes back to {redirect}," in flat(terminal)
+        assert terminal.interrupt() == 130
+
+
 def test_an_address_of_ones_own_is_taken_this_once(at: Provider) -> None:
     options = ("--redirect-uri", "https://once.example.com/x", "--no-browser")
     with at.connect("gitlab", *options) as terminal:

@@ -212,6 +212,15 @@ async def test_without_a_client_there_is_no_consent(here: World) -> None:
     assert body["detail"].endswith("run: connectors configure box")
 
 
+async def test_a_type_that_refuses_this_machine_needs_an_address_of_its_own(here: World) -> None:
+    await here.configure("slack")
+    status, body = await refused(here, "external-auth/integrations/slack")
+    assert (status, body["code"]) == (409, "CALLBACK_MISSING")
+    assert "`connectors configure slack --redirect-uri URL`" in body["detail"]
+    await here.configure("slack", redirect_uri="https://example.com/back")
+    assert (await refused(here, "external-auth/integrations/slack"))[0] == 200
+
+
 async def test_a_scope_that_is_none_is_refused(here: World) -> None:
     status, body = await refused(here, INTEGRATION, "a b")
     assert (status, body["code"]) == (422, "CONNECTION_CONFIG")

@@ -145,6 +145,23 @@ async def test_without_an_address_to_come_back_to_nothing_is_begun(tmp_path: Pat
         assert caught.value.integration_type == TYPE
 
 
+@pytest.mark.parametrize("backend", [REDIRECT, None])
+async def test_a_provider_that_refuses_this_machine_is_not_asked_to_send_anybody_here(
+    tmp_path: Path, backend: str | None
+) -> None:
+    async with world(tmp_path) as it:
+        it.catalog[TYPE] = attrs.evolve(it.catalog[TYPE], loopback_redirect=False)
+        await it.configure()
+        consents = it.over(it.transport, redirect_uri=backend)
+        with pytest.raises(ConnectingError, match="GitLab sends nobody back to http on this"):
+            await consents.begin(OWNER, TYPE)
+        tunnel = it.over(it.transport, redirect_uri="https://tunnel.example/back")
+        assert asked(await tunnel.begin(OWNER, TYPE))["redirect_uri"].startswith("https://tunnel")
+        await it.configure(redirect_uri="https://example.com/client")
+        begun = await consents.begin(OWNER, TYPE)
+        assert asked(begun)["redirect_uri"] == "https://example.com/client"
+
+
 async def test_what_can_not_be_asked_for_is_refused_before_anything_is_kept(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         with pytest.raises(ClientMissingError):

@@ -61,6 +61,8 @@ def moved(integration: Integration, origin: str, lifetime: float) -> Integration
         refresh=_refresh(integration.refresh, f"{at}/refresh", lifetime),
         revocation=None if revocation is None else _call(revocation, f"{at}/revoke"),
         introspection_url=None,
+        # The sandbox sends people to this machine and to nowhere else.
+        loopback_redirect=True,
         api=attrs.evolve(
             api,
             base_url=f"{at}/api{_path(api.base_url)}",

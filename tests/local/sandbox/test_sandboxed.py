@@ -9,7 +9,10 @@ from connectors.catalog import integrations
 from connectors.local._sandbox import sandboxed
 from tests.local.sandbox.players import ORIGIN, TYPES
 
-OF_THE_ADDRESS = {"authorization", "token", "refresh", "revocation", "introspection_url", "api"}
+OF_THE_ADDRESS = {
+    *("authorization", "token", "refresh", "revocation", "introspection_url", "api"),
+    "loopback_redirect",
+}
 FOR_PEOPLE = {"documentation_url", "notes", "redirect_uri_notes", "description", "condition"}
 FOR_PEOPLE |= {"needs_scope", "validation_error"}
 
@@ -50,6 +53,11 @@ def test_all_else_is_as_it_was(name: str) -> None:
         assert attrs.evolve(new.call, url=old.call.url) == old.call
         assert new.answer == old.answer
     assert after.authorization.parameters == before.authorization.parameters
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_person_is_sent_back_to_this_machine(name: str) -> None:
+    assert sandboxed(integrations()[name], ORIGIN).loopback_redirect is True
 
 
 @pytest.mark.parametrize(
