@@ -171,7 +171,7 @@ def _grant(
             integration.integration_type,
             token,
             connection_config=values,
-            scopes=scopes.split(),
+            scopes=split_scopes(integration, scopes),
             account_label=account,
         )
     except ValueError as error:

@@ -1,6 +1,7 @@
 """`connectors connect` and the ways in which a token may and may not come in."""
 
 import fcntl
+import json
 import signal
 import subprocess
 from contextlib import suppress
@@ -237,6 +238,15 @@ def test_options_that_can_not_be_meant_are_refused(
     assert problem in ran.err
     assert "\x1b" not in ran.err
     assert not vault.exists()
+
+
+@pytest.mark.parametrize("scopes", ["chat:write,users:read", "chat:write  users:read"])
+def test_the_scopes_of_a_token_are_separated_as_those_of_a_consent_are(
+    vault: Path, scopes: str
+) -> None:
+    assert here(vault, "connect", "slack", "--scopes", scopes, stdin=TOKEN).code == 0
+    [listed] = json.loads(here(vault, "list", "--json").out)
+    assert listed["scopes"] == ["chat:write", "users:read"]
 
 
 def test_a_type_of_which_not_all_is_confirmed_is_connected_with_a_note(vault: Path) -> None:
