@@ -61,13 +61,15 @@ def read_client(
 
 def _typed(display_name: str, earlier: OAuthClient | None) -> _Given:
     default = "" if earlier is None else earlier.client_id
-    client_id = click.prompt(
+    typed = click.prompt(
         f"Client ID at {display_name}", err=True, default=default, show_default=bool(default)
     )
+    # Neither has a space at an end, but what is copied from a page may bring one.
+    client_id = typed.strip()
     keeps = earlier is not None and client_id == earlier.client_id
     empty = "the one there is" if keeps else "a client without one"
     secret = typed_secret(f"Client secret (it is not shown; empty: {empty}): ")
-    return _Given(client_id, secret or None)
+    return _Given(client_id, Secret(secret.reveal().strip()) or None)
 
 
 def _piped() -> _Given:

@@ -61,6 +61,19 @@ def test_on_a_terminal_the_client_is_asked_for_and_its_secret_not_shown(vault: P
     assert kept.config == {"host": "git.example.org"}
 
 
+def test_a_space_that_was_copied_with_the_client_is_no_part_of_it(vault: Path) -> None:
+    with Terminal(vault, "configure", "gitlab") as terminal:
+        terminal.expect("Client ID at GitLab: ")
+        terminal.type(" the-id \n")
+        terminal.expect("Client secret")
+        terminal.type(f"\t{SECRET} \n")
+        terminal.expect("GitLab host")
+        terminal.type("\n")
+        assert terminal.wait() == 0
+    kept = app(vault)
+    assert (kept.client_id, secret_of(kept)) == ("the-id", SECRET)
+
+
 def test_it_says_what_has_to_be_registered_where(vault: Path) -> None:
     ran = here(vault, "configure", "gitlab", stdin=f"id\n{SECRET}")
     assert "to come back to   http://localhost:8044/oauth/callback\n" in ran.err
@@ -168,6 +181,8 @@ def test_json_may_have_the_config_too_and_an_option_comes_before_it(vault: Path)
         (f"\u00e9\n{SECRET}", "client_id must be printable ASCII"),
         ("x" * 70000, "too long"),
         ("..", "client_id must be printable"),
+        ('{"client_id": "a "}', "client_id must be printable ASCII without a space at an end"),
+        (f'{{"client_id": "a", "client_secret": " {SECRET}"}}', "without a space at an end"),
     ],
 )
 def test_what_is_no_client_is_refused_without_being_shown(

@@ -7,9 +7,11 @@ import attrs
 
 from transports import Secret
 
-# RFC 6749, appendix A.1 and A.2. An id of dots only would be taken out of a path.
-_ID: Final = re.compile(r"(?!\.{1,2}\Z)[ -~]+")
-_SECRET: Final = re.compile(r"[ -~]+")
+# RFC 6749, appendix A.1 and A.2. It allows a space at an end, which comes from copying and from
+# nowhere else. An id of dots only would be taken out of a path.
+_ID: Final = re.compile(r"(?!\.{1,2}\Z)(?! )[ -~]+(?<! )")
+_SECRET: Final = re.compile(r"(?! )[ -~]+(?<! )")
+_FORM: Final = "must be printable ASCII without a space at an end, and not empty; copy it again"
 
 
 @attrs.frozen(init=False)
@@ -18,7 +20,8 @@ class OAuthClient:
 
     Raises:
         TypeError: The id is no str, or the secret no `Secret`.
-        ValueError: One is empty, or has a character that none may have. The secret is not shown.
+        ValueError: One is empty, has a character that none may have, or a space at an end. The
+            secret is not shown.
     """
 
     client_id: str
@@ -39,7 +42,7 @@ def _id_problem(client_id: object) -> Exception | None:
     if not isinstance(client_id, str):
         return TypeError(f"client_id must be a str, not {type(client_id).__name__}")
     if not _ID.fullmatch(client_id):
-        return ValueError("client_id must be printable ASCII and not empty; copy it again")
+        return ValueError(f"client_id {_FORM}")
     return None
 
 
@@ -49,5 +52,5 @@ def _secret_problem(secret: object) -> Exception | None:
     if not isinstance(secret, Secret):
         return TypeError(f"client_secret must be a Secret, not {type(secret).__name__}")
     if not _SECRET.fullmatch(secret.reveal()):
-        return ValueError("client_secret must be printable ASCII and not empty; copy it again")
+        return ValueError(f"client_secret {_FORM}")
     return None
