@@ -70,7 +70,7 @@ from connectors.local._redirects import (
 )
 @click.option("--remove", is_flag=True, help="Erase what is configured for TYPE.")
 @click.option("--yes", is_flag=True, help="Don't ask before something is removed.")
-@click.option("--json", "as_json", is_flag=True, help="What is configured, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="List what is configured as JSON.")
 @vault_option
 @click.pass_obj
 def command(
@@ -93,12 +93,16 @@ def command(
     stays as it was; an empty --redirect-uri, --scopes or --connector takes it away. Without TYPE
     it lists what is configured.
     """
-    changes = (redirect_uri, scopes, *config, *connector)
+    changes = any(value is not None for value in (redirect_uri, scopes, *config, *connector))
     if integration_type is None:
-        if remove or any(value is not None for value in changes):
+        if remove or changes:
             raise click.UsageError("Which TYPE? `connectors list-available` shows all.")
         list_configured(catalog, vault, as_json=as_json)
         return
+    if as_json:
+        raise click.UsageError("--json is for the list of what is configured: leave out TYPE.")
+    if remove and changes:
+        raise click.UsageError("--remove erases all of it: it goes with no other change.")
     integration = known_type(catalog, integration_type)
     earlier = anyio.run(_found, vault, catalog, integration_type) if exists(vault) else None
     if remove:

@@ -84,7 +84,8 @@ def _refuse() -> NoReturn:
     "--port",
     metavar="N",
     type=click.IntRange(0, 65535),
-    help="The port to listen on, by default that of the redirect address or 8044.",
+    help="The port to listen on, by default that of the redirect address or 8044. With an https "
+    "address it is the one to which a tunnel of yours leads.",
 )
 @click.option("--token", hidden=True, expose_value=False, callback=_refuse_token)
 @click.pass_context
@@ -141,6 +142,10 @@ def command(
     problem = loopback_problem(integration) if comes_back is None else None
     if problem is not None:
         raise Failure(f"{problem}.")
+    if paste and port is not None and comes_back is not None:
+        raise click.UsageError(
+            f"--port is of no use with --paste: the address to come back to is {comes_back}."
+        )
     note_confidence(integration)
     wish = Wish(
         owner=target.owner,

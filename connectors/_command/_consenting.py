@@ -52,7 +52,7 @@ class Wish:
     redirect_uri: str | None
     """Where this consent, or the client, comes back to; None for a port of this machine."""
     port: int | None
-    """The port to listen on; None for that of the address."""
+    """The port to listen on; None for that of the address, if it is one of this machine."""
     browser: bool
     """Open the page?"""
     paste: bool
@@ -71,7 +71,7 @@ async def give_consent(
     Cancelled, it forgets the consent. A code that has come back is exchanged all the same.
     """
     async with Vault(path) as vault, _transport() as transport:
-        consents = Consents(vault, transport, catalog=catalog, redirect_uri=None)
+        consents = Consents(vault, transport, catalog=catalog, redirect_uri=wish.redirect_uri)
         # The consent is forgotten when nobody is served any more: a code that was just coming back
         # has been exchanged then.
         async with AsyncExitStack() as leaving, _listening(consents, wish) as port:
@@ -121,15 +121,21 @@ async def _listening(consents: Consents, wish: Wish) -> AsyncIterator[int | None
     if listener is None:
         yield None
         return
-    async with serve(CallbackPage(consents), listener=listener, grace=_GRACE) as server:
+    async with serve(
+        CallbackPage(consents),
+        listener=listener,
+        callback_hosts=consents.callback_hosts,
+        grace=_GRACE,
+    ) as server:
         yield server.port
 
 
 async def _listener(wish: Wish) -> Listener | None:
     usual = DEFAULT_PORT if wish.redirect_uri is None else listening_port(wish.redirect_uri)
-    if usual is None:
-        return None
+    # Without a tunnel nobody comes here from an address of elsewhere.
     port = usual if wish.port is None else wish.port
+    if port is None:
+        return None
     try:
         return await listen(_HOST, port)
     except OSError as error:

@@ -43,10 +43,10 @@ _GRACE: Final = 2.0
 
 
 def _checked_lifetime(
-    _context: click.Context, _parameter: click.Parameter, seconds: float
-) -> float:
+    _context: click.Context, _parameter: click.Parameter, seconds: float | None
+) -> float | None:
     # click's own range takes what is no number for one.
-    if not 1 <= seconds <= _LONGEST_LIFETIME:
+    if seconds is not None and not 1 <= seconds <= _LONGEST_LIFETIME:
         raise click.BadParameter(f"it must be from 1 to {_LONGEST_LIFETIME} seconds")
     return seconds
 
@@ -84,9 +84,7 @@ def _checked_lifetime(
     metavar="SECONDS",
     type=float,
     callback=_checked_lifetime,
-    default=LIFETIME,
-    show_default=True,
-    help="How long the sandbox's access tokens live.",
+    help=f"How long the sandbox's access tokens live, by default {LIFETIME:g}.",
 )
 def command(
     *,
@@ -96,7 +94,7 @@ def command(
     vault: Path,
     print_env: bool,
     sandbox: bool,
-    sandbox_lifetime: float,
+    sandbox_lifetime: float | None,
 ) -> None:
     """Serve the connectors API over the vault, until Ctrl-C.
 
@@ -109,9 +107,12 @@ def command(
     """
     if print_env and not port:
         raise click.UsageError("--print-env needs the --port of the `connectors dev` that serves.")
+    if sandbox_lifetime is not None and not sandbox:
+        raise click.UsageError("--sandbox-lifetime needs --sandbox: real tokens live as they do.")
     if sandbox and vault == default_vault():
         vault = sandbox_vault()
-    wanted = _Wanted(vault, app_id, host, port, sandbox_lifetime if sandbox else None)
+    lifetime = (sandbox_lifetime or LIFETIME) if sandbox else None
+    wanted = _Wanted(vault, app_id, host, port, lifetime)
     if print_env:
         authority = anyio.run(_authority, vault)
         click.echo(_exports(app_id, authority, f"http://{in_url(host)}:{port}"))

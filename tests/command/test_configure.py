@@ -205,6 +205,11 @@ def test_what_is_no_client_is_refused_without_being_shown(
         (("--config", "host=localhost"), "no public host"),
         (("--config", "nothing=x"), "unknown name"),
         (("--config", "host"), "--config takes NAME=VALUE"),
+        (("--json",), "--json is for the list of what is configured: leave out TYPE"),
+        (("--remove", "--scopes", "api"), "--remove erases all of it"),
+        (("--remove", "--redirect-uri", ""), "--remove erases all of it"),
+        (("--remove", "--config", "host=a.example"), "--remove erases all of it"),
+        (("--remove", "--connector", "c-1"), "--remove erases all of it"),
     ],
 )
 def test_options_that_can_not_be_meant_are_refused(

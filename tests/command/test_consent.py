@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import anyio
 import pytest
@@ -374,6 +374,25 @@ def test_a_provider_that_refuses_this_machine_is_asked_with_an_address_of_ones_o
         assert terminal.interrupt() == 130
 
 
+@pytest.mark.parametrize("once", [True, False])
+def test_a_tunnel_leads_to_the_port_that_is_named(at: Provider, *, once: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tunnel = ("--redirect-uri", "https://demo.ngrok.app/oauth/callback")
+    if not once:
+        at.configure("slack", *tunnel)
+    options = ("--no-browser", "--port", port, *(tunnel if once else ()))
+    with at.connect("slack", *options) as terminal:
+        terminal.expect(WAITING)
+        assert asked(terminal)["redirect_uri"] == tunnel[1]
+        denied = urlencode({"state": asked(terminal)["state"], "error": "access_denied"})
+        address = f"http://127.0.0.1:{port}/oauth/callback?{denied}"
+        with pytest.raises(OSError, match="400"):
+            urlopen(Request(address, headers={"Host": "demo.ngrok.app"}), timeout=60)
+        assert terminal.wait() == 1
+        assert "access_denied" in flat(terminal)
+
+
 def test_an_address_of_ones_own_is_taken_this_once(at: Provider) -> None:
     options = ("--redirect-uri", "https://once.example.com/x", "--no-browser")
     with at.connect("gitlab", *options) as terminal:
@@ -480,6 +499,10 @@ def test_values_that_are_missing_are_asked_for_before_the_consent(at: Provider) 
         (("--scopes", 'a"b'), "is no scope"),
         (("--config", "nothing=x"), "unknown name"),
         (("--with-token", "--paste"), "--port are for a consent"),
+        (
+            ("--paste", "--port", "0", "--redirect-uri", "https://a.example/x"),
+            "--port is of no use with --paste: the address to come back to is https://a.example/x",
+        ),
     ],
 )
 def test_options_that_can_not_be_meant_are_refused(

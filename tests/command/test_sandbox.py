@@ -107,6 +107,13 @@ def test_a_lifetime_that_no_token_has_is_refused(tmp_path: Path, lifetime: str) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lifetime_without_the_sandbox_is_refused(tmp_path: Path) -> None:
+    ran = here(tmp_path / "v.db", "dev", "--sandbox-lifetime", "30")
+    assert ran.code == 2
+    assert "--sandbox-lifetime needs --sandbox" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_account_of_a_real_provider_is_connected_to_a_vault_of_the_sandbox(
     tmp_path: Path,
 ) -> None:
