@@ -28,7 +28,7 @@ from connectors.local import (
     vault_authority,
 )
 from connectors.local._environment import demand_environment
-from connectors.local._guard import in_url, is_loopback
+from connectors.local._loopback import in_url, is_loopback
 from connectors.local._places import DEFAULT_APP, sandbox_vault
 from connectors.local._redirects import loopback_redirect
 from connectors.local._sandbox import LIFETIME, SandboxProvider, serve_sandbox

@@ -18,8 +18,8 @@ from connectors.local._errors import (
     VaultUsageError,
 )
 from connectors.local._fields import ConnectionConfig
-from connectors.local._guard import is_loopback
 from connectors.local._in_process import InProcessTransport, LocalCredentials, local_credentials
+from connectors.local._loopback import is_loopback
 from connectors.local._places import default_vault
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
 from connectors.local._serving import Backend, Server, serve

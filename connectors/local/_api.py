@@ -60,6 +60,9 @@ class LocalBackend:
         policy: How patiently tokens are renewed.
         clock: The wall clock, in Unix seconds.
         allow_local_hosts: As for `connectors.catalog.check_config`.
+
+    Raises:
+        ValueError: The redirect URI is neither https nor this machine's `/oauth/callback`.
     """
 
     def __init__(

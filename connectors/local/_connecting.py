@@ -38,7 +38,12 @@ from connectors.local._oauth import (
 )
 from connectors.local._oauth_records import Consent, ConsentGone, StoredOAuthApp
 from connectors.local._records import Grant, Owner, StoredConnection
-from connectors.local._redirects import callback_host, listening_port, loopback_problem
+from connectors.local._redirects import (
+    callback_host,
+    check_redirect,
+    listening_port,
+    loopback_problem,
+)
 from connectors.local._refresh import ClientMissingError
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -122,6 +127,9 @@ class Consents:
             own; None when nobody listens anywhere.
         clock: The wall clock, in Unix seconds.
         allow_local_hosts: As for `connectors.catalog.check_config`.
+
+    Raises:
+        ValueError: A code must not travel to the redirect URI.
     """
 
     def __init__(
@@ -137,6 +145,8 @@ class Consents:
         self._vault = vault
         self._transport = transport
         self._catalog = catalog
+        if redirect_uri is not None:
+            check_redirect(redirect_uri)
         self._redirect_uri = redirect_uri
         self._clock = clock
         self._allow_local_hosts = allow_local_hosts
@@ -167,9 +177,11 @@ class Consents:
         Raises:
             ClientMissingError: The vault has no OAuth client for the type.
             ConnectingError: There is no such type, or nowhere to come back to.
-            ValueError: The config is not what the type needs, a scope is none, or the owner's
-                account is for another type.
+            ValueError: The config is not what the type needs, a scope is none, the redirect URI
+                is refused, or the owner's account is for another type.
             VaultError: The vault can't be used.
+
+        Cancelled, it has begun nothing, or a consent that nobody knows of and that is forgotten.
         """
         given = ConnectionConfig(config or {})
         del config  # It may be plain, and any of its values a secret.

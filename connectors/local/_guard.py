@@ -11,10 +11,10 @@ no credential that a page would have had to give it.
 """
 
 from collections.abc import Collection, Iterable
-from ipaddress import ip_address
 from typing import final
 
 from connectors.local._answers import Refusal
+from connectors.local._loopback import in_url
 from transports import Headers
 
 _LOOPBACK: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
@@ -22,21 +22,6 @@ _OWN_SITE = frozenset({"same-origin", "none"})
 # What a browser says of a whole page that is opened (Fetch Metadata), not of a frame in another.
 _OPENING = {"sec-fetch-mode": ("navigate",), "sec-fetch-dest": ("document",)}
 _HTTP_PORT = 80
-
-
-def is_loopback(host: str) -> bool:
-    """Is this a name or address that only this machine can reach?"""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def in_url(host: str) -> str:
-    """A host as a URL has it: an IPv6 address stands in brackets."""
-    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 @final

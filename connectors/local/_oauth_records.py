@@ -18,7 +18,14 @@ from connectors.local._fields import (
 )
 from connectors.local._oauth import OAuthClient
 from connectors.local._records import Owner
+from connectors.local._redirects import check_redirect
 from transports import Secret
+
+
+def _redirect(instance: object, field: "attrs.Attribute[str]", value: object) -> None:
+    text(instance, field, value)
+    assert isinstance(value, str)
+    check_redirect(value)
 
 
 @attrs.frozen(init=False)
@@ -27,7 +34,7 @@ class OAuthApp:
 
     Raises:
         TypeError: A value is of a wrong type. The message never shows it.
-        ValueError: A text is empty or can't be printed.
+        ValueError: A text is empty or can't be printed, or a code must not travel to the address.
     """
 
     integration_type: str = attrs.field(validator=text)
@@ -36,7 +43,7 @@ class OAuthApp:
     client: OAuthClient = attrs.field(validator=attrs.validators.instance_of(OAuthClient))
     """What the provider knows the app by."""
 
-    redirect_uri: str | None = attrs.field(validator=MAYBE_TEXT)
+    redirect_uri: str | None = attrs.field(validator=attrs.validators.optional(_redirect))
     """Where it is registered to come back to; None for the address of the local backend."""
 
     scopes: tuple[str, ...] = attrs.field(validator=texts)

@@ -14,7 +14,8 @@ from typing import Protocol, TypeAlias, final
 import attrs
 
 from connectors._events import emit
-from connectors.local._guard import Guard, in_url
+from connectors.local._guard import Guard
+from connectors.local._loopback import in_url
 from transports import Request, Response
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]

@@ -180,6 +180,8 @@ async def test_what_can_not_be_asked_for_is_refused_before_anything_is_kept(tmp_
             await it.consents.begin(Owner.app("app-1", "slack"), TYPE)
         with pytest.raises(ValueError, match="redirect_uri"):
             await it.begin(redirect_uri="https://example.com/#fragment")
+        with pytest.raises(ValueError, match="a code must not travel unencrypted"):
+            await it.begin(redirect_uri="http://example.com/oauth/callback")
         with database(it.vault.path) as other:
             assert other.execute("SELECT COUNT(*) FROM consents").fetchone() == (0,)
 

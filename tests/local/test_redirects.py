@@ -1,13 +1,19 @@
 """Which addresses a provider may send people back to."""
 
+from pathlib import Path
+
 import pytest
 
+from connectors.local import Authority, LocalBackend, Vault
+from connectors.local._oauth import OAuthClient
+from connectors.local._oauth_records import OAuthApp
 from connectors.local._redirects import (
     callback_host,
     listening_port,
     loopback_redirect,
     redirect_problem,
 )
+from transports import Secret
 
 
 @pytest.mark.parametrize(
@@ -40,6 +46,7 @@ def test_an_address_is_https_or_the_callback_of_this_machine(uri: str, port: int
         ("https://example.com/a b", "not an absolute address"),
         ("https://example.com/\u00e4", "not an absolute address"),
         ("https://example.com/a\n", "not an absolute address"),
+        ("https://example.com/<x>", "not an absolute address"),
         ("https://example.com:99999/", "not an absolute address"),
         ("https://exa_mple.com\\@evil.example/", "not an absolute address"),
         ("http://example.com/oauth/callback", "must not travel unencrypted"),
@@ -52,6 +59,24 @@ def test_an_address_is_https_or_the_callback_of_this_machine(uri: str, port: int
 )
 def test_any_other_address_is_refused_with_the_reason(uri: str, problem: str) -> None:
     assert problem in (redirect_problem(uri) or "")
+
+
+UNENCRYPTED = ["http://example.com/oauth/callback", "http://10.0.0.1/oauth/callback", "nonsense"]
+
+
+@pytest.mark.parametrize("uri", UNENCRYPTED)
+def test_no_client_has_an_address_to_which_a_code_must_not_travel(uri: str) -> None:
+    client = OAuthClient("id", Secret("planted"))
+    with pytest.raises(ValueError, match=r"redirect_uri '.*' is refused: (a code|it is not)"):
+        OAuthApp("gitlab", client, redirect_uri=uri)
+
+
+@pytest.mark.parametrize("uri", UNENCRYPTED)
+def test_no_backend_has_an_address_to_which_a_code_must_not_travel(
+    tmp_path: Path, uri: str
+) -> None:
+    with pytest.raises(ValueError, match=r"redirect_uri '.*' is refused: (a code|it is not)"):
+        LocalBackend(Vault(tmp_path / "vault.db"), Authority.ephemeral(), redirect_uri=uri)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from connectors.local._oauth._client import OAuthClient
 from connectors.local._oauth._templates import filled, filled_url, quoted, with_query
 from connectors.local._oauth._unguessable import code_challenge
 from connectors.local._oauth._values import Values, flow_values
+from connectors.local._redirects import redirect_problem
 from transports import Secret
 
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")  # RFC 6749, section 3.3.
-# Absolute and without a fragment (RFC 6749, section 3.1.2).
-_REDIRECT_URI: Final = re.compile(r"https?://[^\s/?#@\\]+(?:[/?][!-\"$-~]*)?", re.ASCII)
 
 
 def authorization_url(
@@ -58,7 +57,7 @@ def authorization_url(
     problem = (
         values
         if isinstance(values, Exception)
-        else _redirect_problem(redirect_uri) or scopes_problem(integration, scopes)
+        else _redirect_error(redirect_uri) or scopes_problem(integration, scopes)
     )
     if problem is not None:
         raise problem
@@ -69,12 +68,9 @@ def authorization_url(
     return with_query(url, _query(integration, values, scopes))
 
 
-def _redirect_problem(redirect_uri: str) -> ValueError | None:
-    if _REDIRECT_URI.fullmatch(redirect_uri):
-        return None
-    return ValueError(
-        "redirect_uri must be an absolute http or https address without a fragment, percent-encoded"
-    )
+def _redirect_error(redirect_uri: str) -> ValueError | None:
+    problem = redirect_problem(redirect_uri)
+    return None if problem is None else ValueError(f"redirect_uri is refused: {problem}")
 
 
 def scopes_problem(integration: Integration, scopes: Sequence[str]) -> Exception | None:

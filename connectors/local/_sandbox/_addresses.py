@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from connectors.local._guard import is_loopback
+from connectors.local._loopback import is_loopback
 
 ORIGIN: Final = r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?"
 """A pattern for the beginning of a URL, with nothing before the host."""

@@ -5,7 +5,6 @@ the user and told to nobody (RFC 6749, section 4.1.2.1). A code goes to this mac
 another address was allowed by name.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import unquote_plus, urlencode
@@ -13,8 +12,9 @@ from urllib.parse import unquote_plus, urlencode
 import attrs
 
 from connectors.catalog import Integration
+from connectors.local._redirects import is_absolute
 from connectors.local._sandbox._accounts import Account, captured_value
-from connectors.local._sandbox._addresses import ORIGIN, is_local
+from connectors.local._sandbox._addresses import is_local
 from connectors.local._sandbox._asked import Asked, client_id
 from connectors.local._sandbox._pkce import is_challenge
 from connectors.local._sandbox._problems import OAuthProblem, invalid_request
@@ -27,8 +27,6 @@ from connectors.local._sandbox._templates import (
 )
 from transports import Secret
 
-# What RFC 3986 allows in a URI, and no fragment.
-_ADDRESS: Final = re.compile(rf"{ORIGIN}([/?][A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*)?")
 _FIRST: Final = frozenset({"{client_id}", "{redirect_uri}", "{state}"})
 
 
@@ -96,7 +94,7 @@ def captured_values(request: ConsentRequest, account: Account) -> Mapping[str, s
 
 def redirect_problem(address: str, allowed: Collection[str] = ()) -> str | None:
     """What keeps an address from being one that a code is sent to."""
-    if not _ADDRESS.fullmatch(address):
+    if not is_absolute(address):
         return "it must be an http or https address without user, fragment and spaces"
     if address not in allowed and not is_local(address):
         return "it leads to another machine, and is not one that the sandbox was told to allow"

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import final
 
 from connectors.local._carrying import Carrier
-from connectors.local._guard import is_loopback
+from connectors.local._loopback import is_loopback
 from connectors.local._sandbox._provider import SandboxProvider
 from connectors.local._serving import Server, serve
 from transports import Request, Response
