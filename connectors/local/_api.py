@@ -34,11 +34,10 @@ from connectors.local._routing import RoutedRequest, find_route, is_at, place_of
 from connectors.local._services import Services
 from connectors.local._token_routes import TOKEN_ROUTES
 from connectors.local._vault import Vault
-from transports import Headers, Request, Response, Transport
+from transports import Request, Response, Transport
 
 _ROUTES: Final = (*TOKEN_ROUTES, *MANAGEMENT_ROUTES)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_PURPOSES: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 @final
@@ -161,7 +160,7 @@ class LocalBackend:
     async def _answered(self, request: Request) -> Response:
         try:
             if is_at(request, CALLBACK_PATH):
-                return await self._called_back(request)
+                return await self._page.handle(request)
             return await self._answer(request)
         except Refusal as refusal:
             return refusal.response
@@ -169,12 +168,6 @@ class LocalBackend:
             return vault_failure(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer as well.
             return internal_error(error)
-
-    async def _called_back(self, request: Request) -> Response:
-        # A browser that only looks ahead must not use up what a person is about to come with.
-        if any("prefetch" in value.lower() for value in _purposes(request.headers)):
-            raise Refusal(403, "This page is not to be fetched ahead")
-        return await self._page.handle(request)
 
     async def _answer(self, request: Request) -> Response:
         place = place_of(request)
@@ -194,10 +187,6 @@ class LocalBackend:
 
     def __repr__(self) -> str:
         return f"<LocalBackend over {self._services.vault!r}>"
-
-
-def _purposes(headers: Headers) -> tuple[str, ...]:
-    return tuple(value for name in _PURPOSES for value in headers.get_all(name))
 
 
 def _echoed(request: Request) -> Mapping[str, str]:

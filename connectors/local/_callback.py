@@ -12,13 +12,14 @@ from connectors.local._connecting import Connected, ConnectingError, ConsentOver
 from connectors.local._errors import VaultError
 from connectors.local._pages import page
 from connectors.local._redirects import CALLBACK_PATH
-from transports import Request, Response, Secret
+from transports import Headers, Request, Response, Secret
 
 _LASTS: Final = "Its token is in the vault and is renewed by itself."
 _ENDS: Final = (
     "Its token is in the vault. The provider gave nothing to renew it with, so it has to be "
     "connected again when it ends."
 )
+_PURPOSES: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _CLOSE: Final = "You can close this page."
 
 
@@ -39,10 +40,9 @@ class CallbackPage:
         Cancelled, it behaves as `Consents.complete`.
         """
         path, query = _place(request)
-        if path != CALLBACK_PATH:
-            return _page(404, "Not found", "There is nothing here.")
-        if request.method != "GET":
-            return _page(405, "Not possible", "This page can only be opened.", allow="GET")
+        refused = _refused(path, request)
+        if refused is not None:
+            return refused
         try:
             return self._connected(await self._consents.complete(query))
         except ConsentOverError as error:
@@ -70,6 +70,23 @@ class CallbackPage:
 
     def _title(self, integration_type: str) -> str:
         return f"{self._consents.display_name(integration_type)} is connected"
+
+
+def _refused(path: str, request: Request) -> Response | None:
+    """The page for whoever does not open the callback, so that no state is used up."""
+    if path != CALLBACK_PATH:
+        return _page(404, "Not found", "There is nothing here.")
+    if request.method != "GET":
+        return _page(405, "Not possible", "This page can only be opened.", allow="GET")
+    if _looks_ahead(request.headers):
+        return _page(403, "Not yet", "This page is not to be fetched ahead.")
+    return None
+
+
+def _looks_ahead(headers: Headers) -> bool:
+    """A browser that only looks ahead must not use up what a person is about to come with."""
+    said = (value for name in _PURPOSES for value in headers.get_all(name))
+    return any("prefetch" in value.lower() for value in said)
 
 
 def _place(request: Request) -> tuple[str, Secret]:

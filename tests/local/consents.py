@@ -96,11 +96,15 @@ class World:
         return found
 
     async def visit(
-        self, query: Secret, method: str = "GET", path: str = CALLBACK_PATH
+        self,
+        query: Secret,
+        method: str = "GET",
+        path: str = CALLBACK_PATH,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Come to the page as a browser does."""
         url = f"http://localhost:8044{path}?{query.reveal()}"
-        return await CallbackPage(self.consents).handle(Request(method, url))
+        return await CallbackPage(self.consents).handle(Request(method, url, headers or {}))
 
 
 def query_of(address: Secret, **changes: str | None) -> Secret:

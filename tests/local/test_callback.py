@@ -166,6 +166,18 @@ async def test_it_is_only_opened(tmp_path: Path, method: str) -> None:
         await it.consents.complete(query)
 
 
+async def test_whoever_serves_it_a_browser_that_looks_ahead_uses_up_nothing(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        begun = await it.begin()
+        page = await it.visit(it.allow(begun), headers={"Sec-Purpose": "prefetch;prerender"})
+        assert page.status == 403
+        assert "not to be fetched ahead" in text_of(page)
+        assert (await it.status(begun)).outcome == "pending"
+
+
 async def test_a_vault_that_fails_is_told_without_what_is_wrong_with_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
