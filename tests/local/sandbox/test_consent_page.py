@@ -28,13 +28,19 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.style = ""
+        self.within = ""
         self.feed(response.body.decode())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.within = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        del tag
+        self.within = ""
 
     def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] == "style":
+        if self.within == "style":
             self.style += data
         self.text += data
 
