@@ -6,7 +6,7 @@ from typing import Final, final
 
 import attrs
 
-from connectors.catalog import Integration
+from connectors.catalog import Integration, TokenCall
 from connectors.local._oauth._answers import Refused, Tokens, read_answer
 from connectors.local._oauth._client import OAuthClient
 from connectors.local._oauth._errors import TokenError
@@ -74,8 +74,9 @@ class CodeExchange:
 
         Raises:
             ValueError: The config lacks a value that the address needs.
+            RuntimeError: The code is used up.
         """
-        request = request_of(self._steps[0].call, self._values)
+        request = request_of(self._step().call, self._values)
         if isinstance(request, ValueError):
             raise request
         return request
@@ -89,8 +90,9 @@ class CodeExchange:
 
         Raises:
             TokenError: There are no tokens in it. The code is used up.
+            RuntimeError: It was used up before.
         """
-        step = self._steps[0]
+        step = self._step()
         outcome = read_answer(
             self._integration,
             step,
@@ -101,15 +103,23 @@ class CodeExchange:
             secrets=[self._values[name] for name in _SECRETS if name in self._values],
         )
         if isinstance(outcome, Refused):
-            raise self._error(outcome)
+            error = self._error(step, outcome)
+            self._steps.clear()
+            raise error
         del self._steps[0]
         self._tokens = outcome if self._tokens is None else _added(self._tokens, outcome)
         self._values = {**self._values, "access_token": outcome.access_token}
         return None if self._steps else self._tokens
 
-    def _error(self, refused: Refused) -> TokenError:
+    def _step(self) -> TokenCall:
+        if not self._steps:
+            name = self._integration.integration_type
+            raise RuntimeError(f"{name}: the code is used up, whatever came of it: begin again")
+        return self._steps[0]
+
+    def _error(self, step: TokenCall, refused: Refused) -> TokenError:
         name = self._integration.integration_type
-        kind, code = verdict(self._integration, self._steps[0].call, refused)
+        kind, code = verdict(self._integration, step.call, refused)
         return TokenError(
             refused.problem or f"{name}: the provider gave no tokens (status {refused.status})",
             status=refused.status,

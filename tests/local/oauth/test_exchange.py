@@ -1,5 +1,7 @@
 """A code becomes tokens, or an error that says what the provider had against it."""
 
+from contextlib import suppress
+
 import attrs
 import pytest
 
@@ -134,6 +136,23 @@ def test_a_step_that_fails_is_the_end() -> None:
         flow.receive(answer(told, 400), sent_at=NOW)
     assert caught.value.code == "OAuthException"
     assert caught.value.description == "Bad token [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"), [({"access_token": "x"}, 200), ({"error": "invalid_grant"}, 400)]
+)
+def test_a_code_that_is_used_up_is_good_for_no_request_and_no_answer(
+    data: dict[str, str], status: int
+) -> None:
+    flow = exchange(named("github"))
+    flow.request()
+    with suppress(TokenError):
+        flow.receive(answer(data, status), sent_at=NOW)
+    assert repr(flow) == "<CodeExchange of github, 0 to go>"
+    with pytest.raises(RuntimeError, match="github: the code is used up"):
+        flow.request()
+    with pytest.raises(RuntimeError, match="github: the code is used up"):
+        flow.receive(answer(data, status), sent_at=NOW)
 
 
 def test_values_that_cannot_be_sent_are_refused_and_not_shown() -> None:
