@@ -24,7 +24,7 @@ from connectors.catalog import Integration
 from connectors.local import ConnectionConfig, Owner, StoredConnection, Vault, VaultError, serve
 from connectors.local._callback import CallbackPage
 from connectors.local._connecting import Begun, ConnectingError, Consents
-from connectors.local._oauth_records import ConsentStatus
+from connectors.local._oauth_records import UNFINISHED, ConsentStatus
 from connectors.local._redirects import DEFAULT_PORT, listening_port, loopback_redirect
 from connectors.local._refresh import ClientMissingError
 from connectors.local._serving import Listener, listen
@@ -35,7 +35,6 @@ _LOOK_EVERY: Final = 0.25
 _NOTHING: Final = Secret("")
 # A code that has come back is exchanged before this ends, whoever wants it to end.
 _GRACE: Final = 90.0
-_UNFINISHED: Final = frozenset({"pending", "taken"})
 _PROMPT: Final = "Paste the address at which the browser ends (it is not shown), and press Enter:"
 _NOBODY_CAME: Final = "Nobody has come back from the provider in ten minutes: begin again"
 _GIVEN_UP: Final = "It was given up in the terminal: begin again"
@@ -190,7 +189,7 @@ async def _ended_or_pasted(
 
 
 def _is_open(status: ConsentStatus | None) -> bool:
-    return status is not None and status.outcome in _UNFINISHED
+    return status is not None and status.outcome in UNFINISHED
 
 
 async def _status(vault: Vault, begun: Begun) -> ConsentStatus | None:

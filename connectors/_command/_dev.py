@@ -30,12 +30,11 @@ from connectors.local import (
 from connectors.local._environment import demand_environment
 from connectors.local._loopback import in_url, is_loopback
 from connectors.local._places import DEFAULT_APP, sandbox_vault
-from connectors.local._redirects import loopback_redirect
+from connectors.local._redirects import DEFAULT_PORT, loopback_redirect
 from connectors.local._sandbox import LIFETIME, SandboxProvider, serve_sandbox
 from connectors.local._sandbox._filling import connect_accounts, register_clients
 from connectors.local._serving import Listener, listen
 
-_PORT: Final = 8044
 _HOST: Final = "127.0.0.1"
 _LONGEST_LIFETIME: Final = 86_400
 # Seconds for requests under way when it is stopped; all of them are short.
@@ -64,7 +63,7 @@ def _checked_lifetime(
     "--port",
     metavar="N",
     type=click.IntRange(0, 65535),
-    default=_PORT,
+    default=DEFAULT_PORT,
     show_default=True,
     help="The port; 0 takes a free one.",
 )
@@ -228,7 +227,7 @@ def _again(server: Server, wanted: _Wanted) -> str:
     """The command that prints the same lines in another terminal."""
     usual_vault = default_vault() if wanted.lifetime is None else sandbox_vault()
     options = (
-        ("--port", str(server.port), str(_PORT)),
+        ("--port", str(server.port), str(DEFAULT_PORT)),
         ("--host", server.host, _HOST),
         ("--app-id", wanted.app_id, DEFAULT_APP),
         ("--vault", str(wanted.path), str(usual_vault)),

@@ -25,7 +25,7 @@ from connectors.local._fields import (
     hidden,
     several,
 )
-from connectors.local._oauth_records import Consent, ConsentGone, ConsentStatus
+from connectors.local._oauth_records import UNFINISHED, Consent, ConsentGone, ConsentStatus
 from connectors.local._packing import packed_config, unpacked_config
 from connectors.local._records import Owner
 from connectors.local._schema import writing
@@ -38,7 +38,6 @@ LIFETIME: Final = 600.0
 """Seconds from the beginning of a consent in which it has to be completed."""
 
 _REMEMBERED: Final = 600.0
-_UNFINISHED: Final = frozenset({"pending", "taken"})
 _ENDINGS: Final = ("active", "denied", "failed")
 
 
@@ -229,7 +228,7 @@ def _take(database: Database, name: str, now: float) -> Consent | ConsentGone:
 def _end(database: Database, name: str, ending: Mapping[str, object]) -> bool:
     with writing(database.connection, database.path):
         row = TABLE.row(database, name)
-        if row is None or row["outcome"] not in _UNFINISHED:
+        if row is None or row["outcome"] not in UNFINISHED:
             return False
         _settle(database, name, ending)
     clear_log(database.connection)
@@ -243,7 +242,7 @@ def _status(database: Database, where: str, name: str, now: float) -> ConsentSta
     with TABLE.reading(database, row):
         status = ConsentStatus(**_summarised(row))
     # Whoever has taken it may have died.
-    over = status.outcome in _UNFINISHED and now >= status.expires_at
+    over = status.outcome in UNFINISHED and now >= status.expires_at
     return attrs.evolve(status, outcome="expired") if over else status
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from connectors.catalog import ConfigField, Integration
 from connectors.local._answers import Refusal, answer, not_connected, not_supported
 from connectors.local._beginnings import begin
-from connectors.local._oauth_records import ConsentOutcome
+from connectors.local._oauth_records import UNFINISHED
 from connectors.local._records import ConnectionSummary, Owner, StoredConnection
 from connectors.local._routing import Access, Route, RoutedRequest
 from connectors.local._services import Services
@@ -149,14 +149,11 @@ async def _progress(services: Services, owner: Owner, asked: str | None) -> str:
     name = known if asked is None else asked
     consent = None if not name else await services.vault.consents.latest(name, now)
     outcome = consent.outcome if consent is not None and consent.owner == owner else None
-    if outcome in _GOES_ON:
+    if outcome in UNFINISHED:
         return "PENDING"
     failed = outcome not in {None, "active"} and asked is not None
     good = connection is not None and status(connection, services.catalog, now) == "active"
     return "ACTIVE" if good and name == known and not failed else "FAILED"
-
-
-_GOES_ON: Final[frozenset[ConsentOutcome | None]] = frozenset({"pending", "taken"})
 
 
 def _parameters(query: str) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """What else a vault keeps for OAuth: apps, consents, revocations. Frozen, and safe to print."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -138,14 +138,8 @@ ConsentOutcome: TypeAlias = Literal["pending", "taken", "active", "denied", "fai
 ConsentGone: TypeAlias = Literal["unknown", "used", "expired"]
 """Why a state is good for nothing."""
 
-CONSENT_OUTCOMES: Final[tuple[ConsentOutcome, ...]] = (
-    "pending",
-    "taken",
-    "active",
-    "denied",
-    "failed",
-    "expired",
-)
+UNFINISHED: Final[frozenset[ConsentOutcome]] = frozenset({"pending", "taken"})
+"""The outcomes that are none yet."""
 
 
 @attrs.frozen(kw_only=True)
@@ -170,7 +164,7 @@ class ConsentStatus:
     scopes: tuple[str, ...] = attrs.field(validator=texts)
     """What was asked for."""
 
-    outcome: ConsentOutcome = attrs.field(validator=attrs.validators.in_(CONSENT_OUTCOMES))
+    outcome: ConsentOutcome = attrs.field(validator=attrs.validators.in_(get_args(ConsentOutcome)))
     """How far it is."""
 
     problem: str | None = attrs.field(validator=MAYBE_TEXT)
