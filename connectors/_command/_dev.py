@@ -14,7 +14,7 @@ import attrs
 import click
 
 from connectors._command._failures import Failure
-from connectors._command._options import app_option, examples, vault_option
+from connectors._command._options import app_option, examples, vault_for, vault_option
 from connectors._command._output import is_terminal, progress, tell
 from connectors._command._running import run_until_told
 from connectors.catalog import Integration, integrations
@@ -29,7 +29,7 @@ from connectors.local import (
 )
 from connectors.local._environment import demand_environment
 from connectors.local._loopback import in_url, is_loopback
-from connectors.local._places import DEFAULT_APP, sandbox_vault
+from connectors.local._places import DEFAULT_APP
 from connectors.local._redirects import DEFAULT_PORT, loopback_redirect
 from connectors.local._sandbox import LIFETIME, SandboxProvider, serve_sandbox
 from connectors.local._sandbox._filling import connect_accounts, register_clients
@@ -108,8 +108,7 @@ def command(
         raise click.UsageError("--print-env needs the --port of the `connectors dev` that serves.")
     if sandbox_lifetime is not None and not sandbox:
         raise click.UsageError("--sandbox-lifetime needs --sandbox: real tokens live as they do.")
-    if sandbox and vault == default_vault():
-        vault = sandbox_vault()
+    vault = vault_for(vault, sandbox=sandbox)
     lifetime = (sandbox_lifetime or LIFETIME) if sandbox else None
     wanted = _Wanted(vault, app_id, host, port, lifetime)
     if print_env:
@@ -221,20 +220,31 @@ def _tell(server: Server, wanted: _Wanted) -> None:
         )
     tell(f"Serving the connectors API of {wanted.path} on {server.url}; Ctrl-C stops it.")
     tell(f'Programs use it with the lines above, or after: eval "$({_again(server, wanted)})"')
+    tell(f"A token of an app's user: {_user_token(wanted)}")
 
 
 def _again(server: Server, wanted: _Wanted) -> str:
     """The command that prints the same lines in another terminal."""
-    usual_vault = default_vault() if wanted.lifetime is None else sandbox_vault()
     options = (
         ("--port", str(server.port), str(DEFAULT_PORT)),
         ("--host", server.host, _HOST),
         ("--app-id", wanted.app_id, DEFAULT_APP),
-        ("--vault", str(wanted.path), str(usual_vault)),
     )
     needed = [part for name, value, usual in options if value != usual for part in (name, value)]
-    sandbox = [] if wanted.lifetime is None else ["--sandbox"]
-    return shlex.join(("connectors", "dev", "--print-env", *sandbox, *needed))
+    return shlex.join(("connectors", "dev", "--print-env", *needed, *_which_vault(wanted)))
+
+
+def _user_token(wanted: _Wanted) -> str:
+    """The command that makes a program one of the app's users."""
+    return shlex.join(("connectors", "user-token", "NAME", *_which_vault(wanted)))
+
+
+def _which_vault(wanted: _Wanted) -> tuple[str, ...]:
+    """The options that name the vault, as far as it is not the usual one."""
+    is_sandbox = wanted.lifetime is not None
+    sandbox = ("--sandbox",) if is_sandbox else ()
+    is_usual = wanted.path == vault_for(default_vault(), sandbox=is_sandbox)
+    return sandbox if is_usual else (*sandbox, "--vault", str(wanted.path))
 
 
 def _problem(error: OSError, host: str, port: int) -> str:

@@ -18,7 +18,7 @@ from connectors.local import Owner, Vault, default_vault
 from connectors.local._environment import demand_environment
 from connectors.local._files import exists
 from connectors.local._oauth import scopes_problem
-from connectors.local._places import DEFAULT_APP
+from connectors.local._places import DEFAULT_APP, sandbox_vault
 
 Catalog: TypeAlias = Callable[[], Mapping[str, Integration]]
 """What a command is run with besides its arguments: where it has the integration types from."""
@@ -172,17 +172,26 @@ def note_confidence(integration: Integration) -> None:
         tell(f"Note: not all that the catalogue says of {name} could be confirmed.")
 
 
-def demand_vault(path: Path) -> None:
+def demand_vault(path: Path, maker: str = "connect TYPE") -> None:
     """Don't let a command that only looks make a vault.
+
+    Args:
+        path: Where it should be.
+        maker: The command that makes one.
 
     Raises:
         Failure: There is none.
     """
     if not exists(path):
         raise Failure(
-            f"There is no vault at {path}.\n`connectors connect TYPE` makes one; another one is "
+            f"There is no vault at {path}.\n`connectors {maker}` makes one; another one is "
             "named with --vault or BASE44_VAULT."
         )
+
+
+def vault_for(path: Path, *, sandbox: bool) -> Path:
+    """The vault that is meant: the sandbox has one of its own, unless another is named."""
+    return sandbox_vault() if sandbox and path == default_vault() else path
 
 
 def did_you_mean(integration_type: str) -> str:

@@ -244,8 +244,8 @@ def test_a_user_token_is_good_for_that_user_alone(connected: Path) -> None:
     assert ran.out.startswith("b44u_")
 
 
-def test_a_user_token_needs_a_name(vault: Path) -> None:
-    ran = here(vault, "user-token", "")
+def test_a_user_token_needs_a_name(connected: Path) -> None:
+    ran = here(connected, "user-token", "")
     assert ran.code == 2
     assert "user must be printable text" in ran.err
 

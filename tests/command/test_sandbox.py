@@ -54,7 +54,8 @@ def test_every_type_is_connected_and_its_tokens_are_good_and_renewed(tmp_path: P
     assert seen["config"]["instance_url"].startswith("http://127.0.0.1:")
     assert f"SANDBOX: all {len(integrations())} types are connected" in told
     assert "live for 30 seconds" in told
-    assert "--print-env --sandbox --port" in told
+    again = told.partition('eval "$(')[2].partition(')"')[0]
+    assert again.split()[3:6] == ["--port", str(dev.port), "--sandbox"]
 
 
 def test_the_connections_keep_their_ids_from_one_start_to_the_next(tmp_path: Path) -> None:
@@ -80,6 +81,36 @@ def test_by_default_it_has_a_vault_of_its_own(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert usual.with_name("sandbox.db").exists()
     assert not usual.exists()
+
+
+def test_a_program_can_be_a_user_of_the_sandbox_as_it_says(tmp_path: Path) -> None:
+    vault = tmp_path / "sandbox.db"
+    with serving(vault, "--sandbox") as dev:
+        dev.process.terminate()
+        told = dev.stopped()
+    [line] = [line for line in told.splitlines() if "user-token NAME" in line]
+    assert line == (
+        f"A token of an app's user: connectors user-token NAME --sandbox --vault {vault}"
+    )
+    of_ada = here(vault, "user-token", "ada", "--sandbox")
+    assert (of_ada.code, of_ada.err) == (0, "")
+    assert of_ada.out == here(tmp_path / "no.db", "user-token", "ada", "--vault", vault).out
+
+
+def test_without_naming_a_vault_a_user_is_one_of_the_sandbox_s_own(tmp_path: Path) -> None:
+    usual = tmp_path / "base44-connectors" / "vault.db"
+    ran = command(usual, "user-token", "ada", "--sandbox", XDG_DATA_HOME=str(tmp_path))
+    assert ran.returncode == 1
+    assert f"There is no vault at {usual.with_name('sandbox.db')}." in ran.stderr
+    assert "`connectors dev --sandbox` makes one" in ran.stderr
+    assert not usual.parent.exists()
+
+
+def test_a_token_for_a_user_makes_no_vault(tmp_path: Path) -> None:
+    ran = here(tmp_path / "vault.db", "user-token", "ada")
+    assert (ran.code, ran.out) == (1, "")
+    assert "`connectors dev` makes one" in ran.err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("first", ["--sandbox", None])
