@@ -113,8 +113,10 @@ def command(
     --with-token, which asks for it unseen, or through standard input. Either takes the place of
     what was there. `connectors list-available` shows all types.
     """
-    if context.args:
+    if len(context.args) == 1:
         _refuse()
+    if context.args:
+        raise click.UsageError("There are too many arguments: it takes one TYPE.")
     catalog: Catalog = context.obj
     integration = known_type(catalog, integration_type)
     target = Target.checked(app_id, integration_type, connector, user)

@@ -37,7 +37,8 @@ def read_token(display_name: str) -> Secret:
     if not token:
         raise click.UsageError(
             "There is no token. It is asked for on a terminal, or read from standard input:\n"
-            "  connectors connect TYPE < token.txt"
+            "  connectors connect TYPE < token.txt\n"
+            "For a consent in the browser, run it on a terminal and without --with-token."
         )
     demand_short(token)
     try:

@@ -60,6 +60,8 @@ _GONE: Final[Mapping[ConsentGone, str]] = {
     "used": "This address was used before: begin again",
     "expired": "This consent was begun more than ten minutes ago: begin again",
 }
+# RFC 6749, section 4.1.2.1, and what LinkedIn says in its place.
+_DENIALS: Final = frozenset({"access_denied", "user_cancelled_authorize", "user_cancelled_login"})
 _OVER: Final = {
     "active": "It was connected before",
     "taken": "It is being connected at this moment",
@@ -428,7 +430,7 @@ _EXPECTED: Final = (ConsentError, TokenError, ConnectingError, ClientMissingErro
 
 
 def _outcome(error: _Expected) -> _Outcome:
-    denied = isinstance(error, ConsentError) and error.code == "access_denied"
+    denied = isinstance(error, ConsentError) and error.code in _DENIALS
     return "denied" if denied else "failed"
 
 

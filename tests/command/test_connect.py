@@ -178,6 +178,20 @@ def test_a_token_on_the_command_line_is_refused_with_the_reason_and_not_repeated
     assert TOKEN not in ran.err + ran.out
 
 
+def test_what_is_too_much_is_called_no_token_and_is_not_repeated(vault: Path) -> None:
+    ran = here(vault, "connect", "slack", "planted-a", "planted-b")
+    assert ran.code == 2
+    assert "There are too many arguments: it takes one TYPE." in ran.err
+    assert "token" not in ran.err
+    assert "planted" not in ran.err
+
+
+def test_without_a_terminal_it_says_what_a_consent_takes(vault: Path) -> None:
+    ran = here(vault, "connect", "gitlab")
+    assert ran.code == 2
+    assert "For a consent in the browser, run it on a terminal" in ran.err
+
+
 @pytest.mark.parametrize("arguments", [(TOKEN,), ("slack", f"--{TOKEN}"), (f"--config={TOKEN}",)])
 def test_a_token_in_a_wrong_place_is_not_repeated(vault: Path, arguments: tuple[str, ...]) -> None:
     ran = here(vault, "connect", *arguments)

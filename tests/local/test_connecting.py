@@ -21,7 +21,7 @@ from connectors.local._errors import VaultError
 from connectors.local._oauth import OAuthClient, code_challenge
 from connectors.local._refresh import ClientMissingError
 from connectors.local._sandbox import Fault
-from tests.local.consents import NOW, OWNER, REDIRECT, TYPE, World, world
+from tests.local.consents import NOW, OWNER, REDIRECT, TYPE, World, query_of, world
 from tests.local.vaults import database, everything_in, printed_with_locals, token
 from tests.loops import REAL, on
 from transports import ConnectError, FieldValue, ReadTimeoutError, Request, Response, Secret
@@ -268,6 +268,17 @@ async def test_a_consent_that_was_denied_is_told_and_connects_nothing(tmp_path: 
         assert await it.row() is None
         # Who comes once more is told the same.
         assert await it.refusal(it.deny(begun)) == told
+
+
+@pytest.mark.parametrize("code", ["user_cancelled_authorize", "user_cancelled_login"])
+async def test_a_consent_that_was_denied_in_a_provider_s_own_words_is_denied(
+    tmp_path: Path, code: str
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure("linkedin")
+        begun = await it.begin("linkedin")
+        assert code in await it.refusal(query_of(it.provider.deny(begun.url), error=code))
+        assert (await it.status(begun)).outcome == "denied"
 
 
 @pytest.mark.parametrize(
