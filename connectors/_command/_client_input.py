@@ -12,7 +12,7 @@ import click
 from connectors._command._secret_input import demand_short, is_interactive, read_piped, typed_secret
 from connectors._json import Problem, parsed
 from connectors.local import ConnectionConfig
-from connectors.local._fields import config_problem
+from connectors.local._fields import config_error
 from connectors.local._oauth import OAuthClient
 from transports import Secret
 
@@ -100,9 +100,9 @@ def _read_json(text: Secret) -> _Given | Problem:
     client_id, secret, config = (data.get(key) for key in _JSON_KEYS)
     if not isinstance(client_id, str | None) or not isinstance(secret, str | None):
         return Problem("client_id and client_secret must be strings.")
-    problem = config_problem(config)
-    if problem is not None:
-        return Problem(f"{problem}.")
+    error = config_error(config)
+    if error is not None:
+        return Problem(f"{error}.")
     assert isinstance(config, dict | None)
     values = ConnectionConfig({name: str(value) for name, value in (config or {}).items()})
     return _Given(client_id, None if secret is None else Secret(secret), values)

@@ -85,7 +85,7 @@ async def give_consent(
 async def _forget(vault: Vault, begun: Begun) -> None:
     """Let nobody complete a consent any more; one that has ended stays as it is."""
     with anyio.CancelScope(shield=True):
-        await vault.consents.end(begun.state_hash, "failed", _GIVEN_UP, time.time())
+        await vault.consent_rows.end(begun.state_hash, "failed", _GIVEN_UP, time.time())
 
 
 async def _begun(consents: Consents, wish: Wish, comes_back: str) -> Begun:
@@ -193,7 +193,7 @@ def _is_open(status: ConsentStatus | None) -> bool:
 
 
 async def _status(vault: Vault, begun: Begun) -> ConsentStatus | None:
-    return await vault.consents.status(begun.state_hash, time.time())
+    return await vault.consent_rows.status(begun.state_hash, time.time())
 
 
 async def _pasted(consents: Consents, address: Secret) -> str | None:

@@ -17,7 +17,7 @@ from connectors.catalog import Integration, integrations
 from connectors.local import Owner, Vault, default_vault
 from connectors.local._environment import demand_environment
 from connectors.local._files import exists
-from connectors.local._oauth import scopes_problem
+from connectors.local._oauth import scopes_error
 from connectors.local._places import DEFAULT_APP, sandbox_vault
 
 Catalog: TypeAlias = Callable[[], Mapping[str, Integration]]
@@ -159,9 +159,9 @@ def split_scopes(integration: Integration, text: str) -> tuple[str, ...]:
         click.UsageError: One is none, or the type takes none.
     """
     scopes = tuple(text.replace(integration.scopes.separator, " ").split())
-    problem = scopes_problem(integration, scopes)
-    if problem is not None:
-        raise click.UsageError(f"{problem}.")
+    error = scopes_error(integration, scopes)
+    if error is not None:
+        raise click.UsageError(f"{error}.")
     return scopes
 
 

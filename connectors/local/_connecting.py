@@ -204,7 +204,7 @@ class Consents:
             scopes=asked,
             allow_local_hosts=self._allow_local_hosts,
         )
-        consent = await self._vault.consents.begin(
+        consent = await self._vault.consent_rows.begin(
             owner,
             integration_type,
             state=state,
@@ -298,13 +298,13 @@ class Consents:
         state = callback_state(query.reveal())
         if state is None:
             raise ConnectingError("The address has no state, or more than one: begin again")
-        consent = await self._vault.consents.take(state, self._clock())
+        consent = await self._vault.consent_rows.take(state, self._clock())
         if isinstance(consent, Consent):
             return consent
         raise await self._gone(consent, state)
 
     async def _gone(self, why: ConsentGone, state: Secret) -> ConnectingError:
-        earlier = await self._vault.consents.status(state_hash(state), self._clock())
+        earlier = await self._vault.consent_rows.status(state_hash(state), self._clock())
         if why != "used" or earlier is None:
             return ConnectingError(_GONE[why])
         return ConsentOverError(
@@ -395,7 +395,7 @@ class Consents:
             problem=problem,
         )
         try:
-            await self._vault.consents.end(consent.state_hash, outcome, problem, self._clock())
+            await self._vault.consent_rows.end(consent.state_hash, outcome, problem, self._clock())
         except VaultError as error:
             emit("warning", "connectors.local.consent_untold", error=type(error).__name__)
 

@@ -21,7 +21,7 @@ from connectors.local._fields import (
     ConnectionConfig,
     check_seconds,
     check_text,
-    config_problem,
+    config_error,
     hidden,
     several,
 )
@@ -78,7 +78,7 @@ TABLE: Final = Table(
 
 @final
 class ConsentRows:
-    """The consents that a vault remembers; `vault.consents`.
+    """The consents that a vault remembers; `vault.consent_rows`.
 
     Each method raises a `VaultError` when the file can't be used. Times are Unix seconds.
     """
@@ -106,10 +106,10 @@ class ConsentRows:
         Raises:
             ValueError: The owner's account is for another type of integration.
         """
-        problem = config_problem(config)
+        error = config_error(config)
         config = hidden(config) or ConnectionConfig({})
-        if problem is not None:
-            raise problem
+        if error is not None:
+            raise error
         check_seconds("now", now)
         if owner.kind == "app" and owner.name != integration_type:
             raise ValueError(

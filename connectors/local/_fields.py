@@ -131,7 +131,7 @@ def hidden(config: object) -> ConnectionConfig | None:
     return ConnectionConfig(config) if isinstance(config, Mapping) else None
 
 
-def token_problem(what: str, token: object) -> Exception | None:
+def token_error(what: str, token: object) -> Exception | None:
     """What is wrong with a token; None when it is one."""
     if not isinstance(token, str | Secret):
         return TypeError(f"{what} must be a str or a Secret, not {type(token).__name__}")
@@ -141,7 +141,7 @@ def token_problem(what: str, token: object) -> Exception | None:
     return None
 
 
-def config_problem(config: object) -> Exception | None:
+def config_error(config: object) -> Exception | None:
     """What is wrong with a configuration; None when it is one, or None."""
     if config is None:
         return None

@@ -147,7 +147,7 @@ async def _progress(services: Services, owner: Owner, asked: str | None) -> str:
     connection = await services.vault.get(owner)
     known = None if connection is None else connection.id
     name = known if asked is None else asked
-    consent = None if not name else await services.vault.consents.latest(name, now)
+    consent = None if not name else await services.vault.consent_rows.latest(name, now)
     outcome = consent.outcome if consent is not None and consent.owner == owner else None
     if outcome in UNFINISHED:
         return "PENDING"

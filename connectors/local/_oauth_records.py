@@ -9,7 +9,7 @@ from connectors.local._fields import (
     INTEGER,
     MAYBE_SECONDS,
     MAYBE_TEXT,
-    config_problem,
+    config_error,
     hidden,
     seconds,
     several,
@@ -65,11 +65,11 @@ class OAuthApp:
         config: Mapping[str, str] | None = None,
         connectors: Sequence[str] = (),
     ) -> None:
-        problem = config_problem(config)
+        error = config_error(config)
         # From here on it can't be printed.
         config = hidden(config)
-        if problem is not None:
-            raise problem
+        if error is not None:
+            raise error
         self.__attrs_init__(
             integration_type,
             client,

@@ -11,14 +11,14 @@ from connectors.local._fields import (
     MAYBE_SECONDS,
     MAYBE_TEXT,
     as_secret,
-    config_problem,
+    config_error,
     hidden,
     name,
     seconds,
     several,
     text,
     texts,
-    token_problem,
+    token_error,
 )
 from transports import Secret
 
@@ -158,18 +158,18 @@ class Grant:
         source: Source = "manual",
         asked: Sequence[str] | None = None,
     ) -> None:
-        problem = (
-            token_problem("access_token", access_token)
-            or (refresh_token is not None and token_problem("refresh_token", refresh_token))
-            or config_problem(connection_config)
+        error = (
+            token_error("access_token", access_token)
+            or (refresh_token is not None and token_error("refresh_token", refresh_token))
+            or config_error(connection_config)
         )
         # From here on none of them can be printed.
         access_token = as_secret(access_token)
         refresh_token = None if refresh_token is None else as_secret(refresh_token)
         connection_config = hidden(connection_config)
         raw = None if raw is None else as_secret(raw)
-        if problem:
-            raise problem
+        if error:
+            raise error
         self.__attrs_init__(
             integration_type,
             access_token,

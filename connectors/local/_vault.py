@@ -86,7 +86,7 @@ class Vault:
         self._work = Work(Session(self._path, _ring(secret), busy_timeout))
         self._refreshes = Refreshes(self._work)
         self._apps = OAuthApps(self._work)
-        self._consents = ConsentRows(self._work)
+        self._consent_rows = ConsentRows(self._work)
         self._revocations = Revocations(self._work)
 
     def __repr__(self) -> str:
@@ -108,9 +108,9 @@ class Vault:
         return self._apps
 
     @property
-    def consents(self) -> ConsentRows:
+    def consent_rows(self) -> ConsentRows:
         """The consents that somebody was asked for."""
-        return self._consents
+        return self._consent_rows
 
     @property
     def revocations(self) -> Revocations:

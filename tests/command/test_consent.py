@@ -305,7 +305,7 @@ def test_what_is_disconnected_again_at_once_is_told(at: Provider) -> None:
             owner = Owner.app("local", "gitlab")
             row = await vault.get(owner)
             assert row is not None
-            status = await vault.consents.latest(row.id, time.time())
+            status = await vault.consent_rows.latest(row.id, time.time())
             await vault.disconnect(owner)
             await _connected(vault, owner, status)
 

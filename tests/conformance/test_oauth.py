@@ -194,7 +194,7 @@ async def test_who_says_no_is_not_connected(person: Person) -> None:
     before = await person.calls()
     with pytest.raises(ConnectingError, match="access_denied"):
         await person.come_back(query)
-    status = await person.vault.consents.status(begun.state_hash, time.time())
+    status = await person.vault.consent_rows.status(begun.state_hash, time.time())
     assert status is not None
     assert status.outcome == "denied"
     assert await person.nothing_is_stored()

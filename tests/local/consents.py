@@ -91,7 +91,7 @@ class World:
         return await self.vault.get(Owner.app("app-1", name))
 
     async def status(self, begun: Begun) -> ConsentStatus:
-        found = await self.vault.consents.status(begun.state_hash, self.clock())
+        found = await self.vault.consent_rows.status(begun.state_hash, self.clock())
         assert found is not None
         return found
 

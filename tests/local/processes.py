@@ -202,13 +202,13 @@ async def connect(vault: str) -> None:
 
 async def connect_to(vault: Vault) -> None:
     await vault.put(OWNER, consented())
-    await vault.consents.begin(
+    await vault.consent_rows.begin(
         OWNER, "slack", state=STATE, verifier=STATE, redirect_uri="http://localhost", now=1.0
     )
 
 
 async def take(vault: Vault, _: StoredConnection) -> object:
-    return isinstance(await vault.consents.take(STATE, 2.0), Consent)
+    return isinstance(await vault.consent_rows.take(STATE, 2.0), Consent)
 
 
 def die_refreshing(folder: str) -> None:

@@ -155,7 +155,7 @@ async def test_a_consent_that_comes_to_nothing_has_failed_and_costs_nothing(
     found = await here.vault.get(OWNER)
     assert found == kept
     here.clock.now += 1300
-    await here.vault.consents.forget(here.clock.now)
+    await here.vault.consent_rows.forget(here.clock.now)
     assert await progress(here, begun.connection_id) == "ACTIVE"
 
 

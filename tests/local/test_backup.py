@@ -54,7 +54,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 async def consent(vault: Vault, state: Secret) -> None:
-    await vault.consents.begin(
+    await vault.consent_rows.begin(
         LEE, "slack", state=state, verifier=state, redirect_uri="http://localhost", now=1.0
     )
 
@@ -70,10 +70,10 @@ async def filled(vault: Vault) -> None:
     await vault.setting("api.service_token", lambda: Secret("b44s_kept"))
     for state in (STATE, TAKEN, ENDED):
         await consent(vault, state)
-    await vault.consents.take(TAKEN, 2.0)
-    taken = await vault.consents.take(ENDED, 2.0)
+    await vault.consent_rows.take(TAKEN, 2.0)
+    taken = await vault.consent_rows.take(ENDED, 2.0)
     assert not isinstance(taken, str)
-    await vault.consents.end(taken.state_hash, "active", None, 3.0)
+    await vault.consent_rows.end(taken.state_hash, "active", None, 3.0)
 
 
 async def test_a_restored_vault_has_all_and_mistrusts_what_can_be_refreshed(
@@ -90,7 +90,7 @@ async def test_a_restored_vault_has_all_and_mistrusts_what_can_be_refreshed(
         after = [await vault.get(owner) for owner in (OWNER, JO, KIM, LEE)]
         assert await vault.apps.get("slack") == app
         kept = await vault.setting("api.service_token", lambda: Secret("new"))
-        gone = [await vault.consents.take(state, 4.0) for state in (STATE, TAKEN, ENDED)]
+        gone = [await vault.consent_rows.take(state, 4.0) for state in (STATE, TAKEN, ENDED)]
     first = before[0]
     assert first is not None
     assert first.presented == SENT

@@ -55,15 +55,17 @@ async def begun(
         "scopes": ["read"],
         "config": CONFIG,
     }
-    return await vault.consents.begin(owner, "slack", state=state, now=now, **{**known, **values})
+    return await vault.consent_rows.begin(
+        owner, "slack", state=state, now=now, **{**known, **values}
+    )
 
 
 async def test_a_consent_comes_back_for_its_state(path: Path) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault)
-        status = await vault.consents.status(consent.state_hash, NOW)
+        status = await vault.consent_rows.status(consent.state_hash, NOW)
     async with Vault(path) as again:
-        assert await again.consents.take(STATE, NOW + LIFETIME - 1) == consent
+        assert await again.consent_rows.take(STATE, NOW + LIFETIME - 1) == consent
     assert consent.state_hash == hashlib.sha256(STATE.reveal().encode()).hexdigest()
     assert (consent.owner, consent.integration_type, consent.scopes) == (OWNER, "slack", ("read",))
     assert (consent.verifier, consent.config) == (VERIFIER, CONFIG)
@@ -76,34 +78,34 @@ async def test_a_consent_comes_back_for_its_state(path: Path) -> None:
 async def test_a_consent_without_values_has_none(path: Path) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault, config=None, scopes=())
-        assert await vault.consents.take(STATE, NOW) == consent
+        assert await vault.consent_rows.take(STATE, NOW) == consent
     assert (consent.config, consent.scopes) == ({}, ())
 
 
 async def test_a_state_is_good_once(path: Path) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault)
-        assert isinstance(await vault.consents.take(STATE, NOW), Consent)
-        assert await vault.consents.take(STATE, NOW) == "used"
-        await vault.consents.end(consent.state_hash, "active", None, NOW)
-        assert await vault.consents.take(STATE, NOW) == "used"
+        assert isinstance(await vault.consent_rows.take(STATE, NOW), Consent)
+        assert await vault.consent_rows.take(STATE, NOW) == "used"
+        await vault.consent_rows.end(consent.state_hash, "active", None, NOW)
+        assert await vault.consent_rows.take(STATE, NOW) == "used"
 
 
 async def test_a_state_that_nobody_has_sent_away_is_unknown(path: Path) -> None:
     async with Vault(path) as vault:
         await begun(vault)
-        assert await vault.consents.take(OTHER_STATE, NOW) == "unknown"
-        assert await vault.consents.take(Secret("\ud800"), NOW) == "unknown"
+        assert await vault.consent_rows.take(OTHER_STATE, NOW) == "unknown"
+        assert await vault.consent_rows.take(Secret("\ud800"), NOW) == "unknown"
     async with Vault(path.with_name("other.db")) as other:
-        assert await other.consents.take(STATE, NOW) == "unknown"
+        assert await other.consent_rows.take(STATE, NOW) == "unknown"
 
 
 async def test_a_state_is_good_for_ten_minutes(path: Path) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault)
         for _ in range(2):
-            assert await vault.consents.take(STATE, NOW + LIFETIME) == "expired"
-        status = await vault.consents.status(consent.state_hash, NOW + LIFETIME)
+            assert await vault.consent_rows.take(STATE, NOW + LIFETIME) == "expired"
+        status = await vault.consent_rows.status(consent.state_hash, NOW + LIFETIME)
     assert status is not None
     assert status.outcome == "expired"
 
@@ -113,7 +115,7 @@ async def test_taking_a_consent_erases_what_is_secret_of_it(path: Path) -> None:
         await begun(vault)
         with database(path) as other:
             (sealed,) = other.execute("SELECT verifier_ct, config_ct FROM consents").fetchall()
-        await vault.consents.take(STATE, NOW)
+        await vault.consent_rows.take(STATE, NOW)
         left = everything_in(path.parent)
     assert not any(value.encode() in left for value in sealed)
 
@@ -123,7 +125,7 @@ async def test_ending_a_consent_before_it_was_taken_erases_it_too(path: Path) ->
         consent = await begun(vault)
         with database(path) as other:
             (sealed,) = other.execute("SELECT verifier_ct, config_ct FROM consents").fetchall()
-        assert await vault.consents.end(consent.state_hash, "denied", "access_denied", NOW)
+        assert await vault.consent_rows.end(consent.state_hash, "denied", "access_denied", NOW)
         left = everything_in(path.parent)
     assert not any(value.encode() in left for value in sealed)
 
@@ -136,12 +138,12 @@ async def test_how_it_ended_is_there_for_whoever_waits(
 ) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault)
-        await vault.consents.take(STATE, NOW + 1)
-        taken = await vault.consents.status(consent.state_hash, NOW + 1)
-        assert await vault.consents.end(consent.state_hash, outcome, problem, NOW + 2)
-        assert not await vault.consents.end(consent.state_hash, "failed", "later", NOW + 3)
-        status = await vault.consents.status(consent.state_hash, NOW + 9999)
-        assert await vault.consents.latest(consent.connection_id, NOW) == status
+        await vault.consent_rows.take(STATE, NOW + 1)
+        taken = await vault.consent_rows.status(consent.state_hash, NOW + 1)
+        assert await vault.consent_rows.end(consent.state_hash, outcome, problem, NOW + 2)
+        assert not await vault.consent_rows.end(consent.state_hash, "failed", "later", NOW + 3)
+        status = await vault.consent_rows.status(consent.state_hash, NOW + 9999)
+        assert await vault.consent_rows.latest(consent.connection_id, NOW) == status
     assert taken is not None
     assert taken.outcome == "taken"
     assert status is not None
@@ -150,16 +152,16 @@ async def test_how_it_ended_is_there_for_whoever_waits(
 
 async def test_what_nobody_knows_does_not_end(path: Path) -> None:
     async with Vault(path) as vault:
-        assert not await vault.consents.end("unknown", "active", None, NOW)
-        assert await vault.consents.status("unknown", NOW) is None
-        assert await vault.consents.latest("unknown", NOW) is None
+        assert not await vault.consent_rows.end("unknown", "active", None, NOW)
+        assert await vault.consent_rows.status("unknown", NOW) is None
+        assert await vault.consent_rows.latest("unknown", NOW) is None
 
 
 async def test_a_consent_that_was_taken_by_somebody_who_died_expires(path: Path) -> None:
     async with Vault(path) as vault:
         consent = await begun(vault)
-        await vault.consents.take(STATE, NOW)
-        status = await vault.consents.status(consent.state_hash, NOW + LIFETIME)
+        await vault.consent_rows.take(STATE, NOW)
+        status = await vault.consent_rows.status(consent.state_hash, NOW + LIFETIME)
     assert status is not None
     assert status.outcome == "expired"
 
@@ -170,7 +172,7 @@ async def test_all_consents_of_an_owner_are_for_one_connection(path: Path) -> No
         second = await begun(vault, JO, OTHER_STATE, NOW + 1)
         other = await begun(vault, KIM, Secret("third"))
         assert first.connection_id == second.connection_id != other.connection_id
-        latest = await vault.consents.latest(first.connection_id, NOW + 1)
+        latest = await vault.consent_rows.latest(first.connection_id, NOW + 1)
         assert latest is not None
         assert latest.state_hash == second.state_hash
         put = await vault.put(JO, Grant("slack", "t"), connection_id=first.connection_id)
@@ -188,14 +190,14 @@ async def test_a_consent_for_a_connection_that_there_is_keeps_its_id(path: Path)
 async def test_what_ended_is_forgotten_ten_minutes_later(path: Path) -> None:
     async with Vault(path) as vault:
         ended = await begun(vault, now=NOW)
-        await vault.consents.end(ended.state_hash, "denied", "access_denied", NOW + 10)
+        await vault.consent_rows.end(ended.state_hash, "denied", "access_denied", NOW + 10)
         pending = await begun(vault, state=OTHER_STATE, now=NOW)
-        assert await vault.consents.forget(NOW + 610) == 0
-        assert await vault.consents.forget(NOW + 611) == 1
-        assert await vault.consents.status(ended.state_hash, NOW) is None
-        assert await vault.consents.forget(NOW + LIFETIME + 600) == 0
+        assert await vault.consent_rows.forget(NOW + 610) == 0
+        assert await vault.consent_rows.forget(NOW + 611) == 1
+        assert await vault.consent_rows.status(ended.state_hash, NOW) is None
+        assert await vault.consent_rows.forget(NOW + LIFETIME + 600) == 0
         await begun(vault, state=Secret("third"), now=NOW + LIFETIME + 601)
-        assert await vault.consents.status(pending.state_hash, NOW) is None
+        assert await vault.consent_rows.status(pending.state_hash, NOW) is None
         with database(path) as other:
             assert other.execute("SELECT count(*) FROM consents").fetchone() == (1,)
 
@@ -219,7 +221,7 @@ async def test_a_consent_that_was_edited_is_refused_and_not_used_up(path: Path, 
             other.execute(swap)
         for _ in range(2):
             with pytest.raises(VaultDamagedError, match="of consent") as caught:
-                await vault.consents.take(STATE, NOW)
+                await vault.consent_rows.take(STATE, NOW)
     for planted in PLANTED:
         assert planted not in printed_with_locals(caught.value)
 
@@ -230,7 +232,7 @@ async def test_a_damaged_row_is_told(path: Path) -> None:
         with database(path) as other:
             other.execute("UPDATE consents SET created_at = 'now'")
         with pytest.raises(VaultDamagedError, match="damaged"):
-            await vault.consents.status(consent.state_hash, NOW)
+            await vault.consent_rows.status(consent.state_hash, NOW)
 
 
 async def test_a_consents_secrets_are_in_no_file_and_no_repr(path: Path) -> None:
@@ -254,20 +256,20 @@ async def test_a_consent_that_cannot_be_is_refused(path: Path) -> None:
         ):
             given: dict[str, Any] = {"now": NOW, **KNOWN, **values}
             with pytest.raises((TypeError, ValueError)) as caught:
-                await vault.consents.begin(OWNER, "slack", state=STATE, **given)
+                await vault.consent_rows.begin(OWNER, "slack", state=STATE, **given)
             printed = printed_with_locals(caught.value)
             assert not any(planted in printed for planted in PLANTED)
         consent = await begun(vault)
         with pytest.raises(ValueError, match="outcome must be one of active, denied"):
-            await vault.consents.end(consent.state_hash, "lost", None, NOW)  # type: ignore[arg-type]
+            await vault.consent_rows.end(consent.state_hash, "lost", None, NOW)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="problem"):
-            await vault.consents.end(consent.state_hash, "failed", "", NOW)
+            await vault.consent_rows.end(consent.state_hash, "failed", "", NOW)
         for use in (
-            vault.consents.take(STATE, float("inf")),
-            vault.consents.end(consent.state_hash, "active", None, float("inf")),
-            vault.consents.status(consent.state_hash, float("inf")),
-            vault.consents.latest(consent.connection_id, float("inf")),
-            vault.consents.forget(float("inf")),
+            vault.consent_rows.take(STATE, float("inf")),
+            vault.consent_rows.end(consent.state_hash, "active", None, float("inf")),
+            vault.consent_rows.status(consent.state_hash, float("inf")),
+            vault.consent_rows.latest(consent.connection_id, float("inf")),
+            vault.consent_rows.forget(float("inf")),
         ):
             with pytest.raises(ValueError, match="now must be Unix seconds"):
                 await use
@@ -277,10 +279,10 @@ async def test_a_consent_is_resealed(path: Path) -> None:
     async with Vault(path, key=KEY) as vault:
         consent = await begun(vault)
         await begun(vault, state=OTHER_STATE)
-        await vault.consents.take(OTHER_STATE, NOW)
+        await vault.consent_rows.take(OTHER_STATE, NOW)
     async with Vault(path, key=f"{OTHER_KEY},{KEY}") as vault:
         told: list[int] = []
         await vault.reseal(lambda _, total: told.append(total))
     assert told == [1]
     async with Vault(path, key=OTHER_KEY) as vault:
-        assert await vault.consents.take(STATE, NOW) == consent
+        assert await vault.consent_rows.take(STATE, NOW) == consent

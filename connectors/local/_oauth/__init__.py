@@ -10,7 +10,7 @@ it gets through a `Transport` and passes on what came back:
 """
 
 from connectors.local._oauth._answers import Tokens
-from connectors.local._oauth._authorization import authorization_url, scopes_problem
+from connectors.local._oauth._authorization import authorization_url, scopes_error
 from connectors.local._oauth._callback import Callback, callback_state, read_callback
 from connectors.local._oauth._chains import is_renewable, lock_key, uses_refresh_token
 from connectors.local._oauth._client import OAuthClient
@@ -50,6 +50,6 @@ __all__ = [
     "refresh_result",
     "revocation_request",
     "revocation_result",
-    "scopes_problem",
+    "scopes_error",
     "uses_refresh_token",
 ]

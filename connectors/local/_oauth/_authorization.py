@@ -54,13 +54,13 @@ def authorization_url(
         code_challenge=Secret(code_challenge(verifier)),
     )
     del config
-    problem = (
+    error = (
         values
         if isinstance(values, Exception)
-        else _redirect_error(redirect_uri) or scopes_problem(integration, scopes)
+        else _redirect_error(redirect_uri) or scopes_error(integration, scopes)
     )
-    if problem is not None:
-        raise problem
+    if error is not None:
+        raise error
     assert not isinstance(values, Exception)
     url = filled_url(integration.authorization.url, values)
     if isinstance(url, ValueError):
@@ -73,7 +73,7 @@ def _redirect_error(redirect_uri: str) -> ValueError | None:
     return None if problem is None else ValueError(f"redirect_uri is refused: {problem}")
 
 
-def scopes_problem(integration: Integration, scopes: Sequence[str]) -> Exception | None:
+def scopes_error(integration: Integration, scopes: Sequence[str]) -> Exception | None:
     """Say what keeps scopes from being asked for, or None."""
     name = integration.integration_type
     if isinstance(scopes, str):

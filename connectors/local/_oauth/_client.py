@@ -31,14 +31,14 @@ class OAuthClient:
     """The password that belongs to it."""
 
     def __init__(self, client_id: str, client_secret: Secret | None = None) -> None:
-        problem = _id_problem(client_id) or _secret_problem(client_secret)
-        if problem is not None:
+        error = _id_error(client_id) or _secret_error(client_secret)
+        if error is not None:
             del client_secret
-            raise problem
+            raise error
         self.__attrs_init__(client_id, client_secret)
 
 
-def _id_problem(client_id: object) -> Exception | None:
+def _id_error(client_id: object) -> Exception | None:
     if not isinstance(client_id, str):
         return TypeError(f"client_id must be a str, not {type(client_id).__name__}")
     if not _ID.fullmatch(client_id):
@@ -46,7 +46,7 @@ def _id_problem(client_id: object) -> Exception | None:
     return None
 
 
-def _secret_problem(secret: object) -> Exception | None:
+def _secret_error(secret: object) -> Exception | None:
     if secret is None:
         return None
     if not isinstance(secret, Secret):

@@ -75,4 +75,4 @@ class Sweeper:
                     await self.keeper.renew(found)
 
     async def _forget(self) -> None:
-        await self.vault.consents.forget(self.clock())
+        await self.vault.consent_rows.forget(self.clock())

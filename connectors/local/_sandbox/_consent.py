@@ -20,7 +20,7 @@ from connectors.local._sandbox._pkce import is_challenge
 from connectors.local._sandbox._problems import OAuthProblem, invalid_request
 from connectors.local._sandbox._templates import (
     Values,
-    config_problem,
+    config_refusal,
     pairs,
     read_parameters,
     read_path,
@@ -138,7 +138,7 @@ def _completed(
         request,
         scopes=_scopes(asked.integration, values),
         challenge=challenge,
-        problem=config_problem(asked.integration, in_path)
+        problem=config_refusal(asked.integration, in_path)
         or _pkce_problem(asked.integration, challenge),
     )
 

@@ -12,9 +12,8 @@ from functools import cache
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, unquote_plus
 
-from connectors import catalog
 from connectors._json import Problem, parsed
-from connectors.catalog import Call, Integration, placeholders
+from connectors.catalog import Call, Integration, config_problem, placeholders
 from connectors.catalog._hosts import PLACEHOLDER
 from connectors.local._sandbox._problems import OAuthProblem, invalid_request, shown
 from connectors.local._sandbox._sandboxed import url_values
@@ -76,11 +75,11 @@ def read_parameters(
     )
 
 
-def config_problem(integration: Integration, values: Values) -> OAuthProblem | None:
+def config_refusal(integration: Integration, values: Values) -> OAuthProblem | None:
     """What is wrong with a value of the config that came with a request."""
     for field in integration.connection_config:
         value = values.get(field.name)
-        if value and catalog.config_problem(integration, {field.name: value.reveal()}):
+        if value and config_problem(integration, {field.name: value.reveal()}):
             return invalid_request(f"The value of {shown(field.name)} is refused: see its form")
     return None
 

@@ -22,7 +22,7 @@ from connectors.local._sandbox._problems import (
     shown,
 )
 from connectors.local._sandbox._stats import Tally
-from connectors.local._sandbox._templates import Values, call_values, config_problem, read_call
+from connectors.local._sandbox._templates import Values, call_values, config_refusal, read_call
 from transports import Response, Secret
 
 _CREDENTIALS: Final = frozenset({"client_id", "client_secret"})
@@ -81,7 +81,7 @@ class TokenEndpoint:
         return (
             self._client_problem(asked.integration, call, values)
             or _missing(asked.integration, call, values)
-            or config_problem(asked.integration, values)
+            or config_refusal(asked.integration, values)
             or values
         )
 
