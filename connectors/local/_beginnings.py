@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from connectors.local._answers import Refusal
-from connectors.local._connecting import Begun, ConnectingError, UnknownTypeError
+from connectors.local._connecting import Begun, ConnectingError, NotForUsersError, UnknownTypeError
 from connectors.local._records import ConnectionSummary, Owner
 from connectors.local._services import Services
 from connectors.local._unusable import how_to_configure, refusing
@@ -22,6 +22,8 @@ async def begin(
             return await services.consents.begin(owner, integration_type, scopes=scopes)
     except UnknownTypeError as error:
         raise Refusal(404, str(error), code="UNKNOWN_INTEGRATION") from None
+    except NotForUsersError as error:
+        raise Refusal(409, str(error), code="NOT_FOR_APP_USERS") from None
     except ConnectingError as error:
         raise Refusal(409, str(error), code="CALLBACK_MISSING") from None
     except ValueError as error:

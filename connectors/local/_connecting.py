@@ -12,7 +12,7 @@ used up, and the connection as it was.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import anyio
 import anyio.lowlevel
@@ -32,12 +32,13 @@ from connectors.local._oauth import (
     callback_state,
     is_renewable,
     lock_key,
+    needs_code,
     new_state,
     new_verifier,
     read_callback,
 )
-from connectors.local._oauth_records import Consent, ConsentGone, StoredOAuthApp
-from connectors.local._records import Grant, Owner, StoredConnection
+from connectors.local._oauth_records import Consent, ConsentEnding, ConsentGone, StoredOAuthApp
+from connectors.local._records import Grant, GrantedTo, Owner, StoredConnection
 from connectors.local._redirects import (
     callback_host,
     check_redirect,
@@ -47,8 +48,6 @@ from connectors.local._redirects import (
 from connectors.local._refresh import ClientMissingError
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
-
-_Outcome: TypeAlias = Literal["active", "denied", "failed"]
 
 _DEADLINE: Final = 20.0
 _NOWHERE: Final = (
@@ -79,6 +78,10 @@ class ConnectingError(Exception):
 
 class UnknownTypeError(ConnectingError):
     """Raised when the catalogue does not know the type of integration."""
+
+
+class NotForUsersError(ConnectingError):
+    """Raised when a type is to be connected for an app's user, who could take another's account."""
 
 
 class ConsentOverError(ConnectingError):
@@ -178,7 +181,8 @@ class Consents:
 
         Raises:
             ClientMissingError: The vault has no OAuth client for the type.
-            ConnectingError: There is no such type, or nowhere to come back to.
+            ConnectingError: There is no such type, or nowhere to come back to; or what comes back
+                for it would not show which user's account it is.
             ValueError: The config is not what the type needs, a scope is none, the redirect URI
                 is refused, or the owner's account is for another type.
             VaultError: The vault can't be used.
@@ -188,6 +192,12 @@ class Consents:
         given = ConnectionConfig(config or {})
         del config  # It may be plain, and any of its values a secret.
         integration = self._known(integration_type)
+        if owner.kind == "app_user" and not needs_code(integration):
+            raise NotForUsersError(
+                f"{integration.display_name} can't be connected for an app's users: who comes back "
+                "from it could name the account of another; connect it for the app instead",
+                integration_type=integration_type,
+            )
         app = await self._app(integration_type)
         comes_back = redirect_uri or app.redirect_uri or self._own_address(integration)
         kept = kept_config(integration, app, await self._vault.get(owner))
@@ -242,7 +252,7 @@ class Consents:
                 await self._end(consent, "failed", "It was broken off: begin again")
                 raise
             else:
-                await self._end(consent, "active", None)
+                _tell(consent, "active", None)
                 return connected
         raise failure
 
@@ -334,12 +344,10 @@ class Consents:
                 allow_local_hosts=self._allow_local_hosts,
             )
         )
-        connection = await self._vault.put(
-            consent.owner,
-            self._grant(consent, integration, app, known, tokens),
-            connection_id=consent.connection_id,
-        )
+        # It has taken the client, whatever becomes of the rest.
         await self._vault.apps.accept(app)
+        grant = self._grant(consent, integration, app, known, tokens)
+        connection = await self._vault.complete(consent, grant, self._clock())
         return Connected(connection, lasts(integration, connection))
 
     async def _exchanged(self, exchange: CodeExchange) -> Tokens:
@@ -375,6 +383,7 @@ class Consents:
             connection_config=checked if has_config else None,
             scopes=consent.scopes if tokens.scopes is None else tokens.scopes,
             asked=consent.scopes,
+            client=GrantedTo(app.client_id, consent.redirect_uri),
             refresh_token=tokens.refresh_token,
             obtained_at=tokens.obtained_at,
             expires_at=tokens.expires_at,
@@ -384,20 +393,28 @@ class Consents:
             source="oauth",
         )
 
-    async def _end(self, consent: Consent, outcome: _Outcome, problem: str | None) -> None:
+    async def _end(self, consent: Consent, outcome: ConsentEnding, problem: str | None) -> None:
         """Tell who waits for it how it ended; it has ended so whether that can be told or not."""
-        emit(
-            "info",
-            "connectors.local.consent",
-            outcome=outcome,
-            connection_id=consent.connection_id,
-            integration_type=consent.integration_type,
-            problem=problem,
-        )
         try:
-            await self._vault.consent_rows.end(consent.state_hash, outcome, problem, self._clock())
+            ended = await self._vault.consent_rows.end(
+                consent.state_hash, outcome, problem, self._clock()
+            )
         except VaultError as error:
             emit("warning", "connectors.local.consent_untold", error=type(error).__name__)
+            ended = True
+        if ended:
+            _tell(consent, outcome, problem)
+
+
+def _tell(consent: Consent, outcome: ConsentEnding, problem: str | None) -> None:
+    emit(
+        "info",
+        "connectors.local.consent",
+        outcome=outcome,
+        connection_id=consent.connection_id,
+        integration_type=consent.integration_type,
+        problem=problem,
+    )
 
 
 def kept_config(
@@ -429,7 +446,7 @@ _Expected: TypeAlias = ConsentError | TokenError | ConnectingError | ClientMissi
 _EXPECTED: Final = (ConsentError, TokenError, ConnectingError, ClientMissingError, ValueError)
 
 
-def _outcome(error: _Expected) -> _Outcome:
+def _outcome(error: _Expected) -> ConsentEnding:
     denied = isinstance(error, ConsentError) and error.code in _DENIALS
     return "denied" if denied else "failed"
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from connectors.local import _rows
+from connectors.local._consent_rows import end_consent
 from connectors.local._database import clear_log
 from connectors.local._errors import VaultDamagedError
-from connectors.local._generations import ended, granted
+from connectors.local._generations import ended, granted, joined
+from connectors.local._oauth_records import Consent
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
 from connectors.local._revocations import add_revocation
 from connectors.local._sealing import Database, register_key
@@ -16,22 +18,19 @@ from connectors.local._spool import changing, current, discard
 from connectors.local._tables import Row
 
 
-def put_connection(
-    database: Database, owner: Owner, grant: Grant, connection_id: str | None = None
-) -> StoredConnection:
+def put_connection(database: Database, owner: Owner, grant: Grant) -> StoredConnection:
     """Keep a grant in place of the owner's earlier one."""
     with changing(database, _id(database, owner)):
-        row = _rows.owned(database, owner)
-        connection = granted(
-            None if row is None else _rows.summary(database, row),
-            owner,
-            grant,
-            connection_id=_new_id(database, connection_id) if row is None else row["id"],
-            config=_config(database, row, grant),
-            now=time.time(),
-        )
-        register_key(database)
-        _rows.write(database, connection)
+        return _put(database, owner, grant, uuid.uuid4().hex)
+
+
+def complete_consent(
+    database: Database, consent: Consent, grant: Grant, now: float
+) -> StoredConnection:
+    """Keep what a consent has brought; it ends by that, or nothing is kept."""
+    with changing(database, _id(database, consent.owner)):
+        connection = _put(database, consent.owner, grant, consent.connection_id)
+        end_consent(database, consent.state_hash, "active", None, now)
     return connection
 
 
@@ -78,10 +77,23 @@ def _revoke(database: Database, row: Row) -> None:
         add_revocation(database, _rows.opened(database, row), time.time())
 
 
-def _new_id(database: Database, wanted: str | None) -> str:
-    if wanted is not None and _rows.TABLE.row(database, wanted) is not None:
-        raise ValueError(f"the connection {wanted} is another owner's")
-    return wanted or uuid.uuid4().hex
+def _put(database: Database, owner: Owner, grant: Grant, new_id: str) -> StoredConnection:
+    row = _rows.owned(database, owner)
+    connection = granted(
+        None if row is None else _rows.summary(database, row),
+        owner,
+        grant,
+        connection_id=new_id,
+        config=_config(database, row, grant),
+        now=time.time(),
+    )
+    register_key(database)
+    _rows.write(database, connection)
+    # A consent to a chain that is there already gives all of it the new tokens: those of the
+    # others may be dead, and must not take the place of these when they are renewed.
+    for sibling in _rows.siblings(database, connection):
+        _rows.write(database, joined(sibling, connection, connection.updated_at))
+    return connection
 
 
 def _config(database: Database, row: Row | None, grant: Grant) -> Mapping[str, str] | None:

@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, final
+from typing import Any, Final, final, get_args
 
 import attrs
 
@@ -25,7 +25,13 @@ from connectors.local._fields import (
     hidden,
     several,
 )
-from connectors.local._oauth_records import UNFINISHED, Consent, ConsentGone, ConsentStatus
+from connectors.local._oauth_records import (
+    UNFINISHED,
+    Consent,
+    ConsentEnding,
+    ConsentGone,
+    ConsentStatus,
+)
 from connectors.local._packing import packed_config, unpacked_config
 from connectors.local._records import Owner
 from connectors.local._schema import writing
@@ -38,7 +44,7 @@ LIFETIME: Final = 600.0
 """Seconds from the beginning of a consent in which it has to be completed."""
 
 _REMEMBERED: Final = 600.0
-_ENDINGS: Final = ("active", "denied", "failed")
+_ENDINGS: Final = get_args(ConsentEnding)
 
 
 def _place(row: Row, field: str) -> Place:
@@ -144,7 +150,7 @@ class ConsentRows:
     async def end(
         self,
         state_hash: str,
-        outcome: Literal["active", "denied", "failed"],
+        outcome: ConsentEnding,
         problem: str | None,
         now: float,
     ) -> bool:
@@ -158,8 +164,9 @@ class ConsentRows:
             check_text("problem", problem)
         if outcome not in _ENDINGS:
             raise ValueError(f"outcome must be one of {', '.join(_ENDINGS)}, not {outcome!r}")
-        ending = {"outcome": outcome, "problem": problem, "ended_at": now}
-        return await self._work.run(partial(_end, name=state_hash, ending=ending))
+        return await self._work.run(
+            partial(_end, name=state_hash, outcome=outcome, problem=problem, now=now)
+        )
 
     async def status(self, state_hash: str, now: float) -> ConsentStatus | None:
         """How far a consent is; None when nobody knows it any more."""
@@ -195,6 +202,17 @@ def give_up(database: Database, integration_type: str, problem: str, now: float)
     )
 
 
+def end_consent(
+    database: Database, name: str, outcome: ConsentEnding, problem: str | None, now: float
+) -> bool:
+    """End a consent that has not ended yet, and say whether it was one; part of a transaction."""
+    row = TABLE.row(database, name)
+    if row is None or row["outcome"] not in UNFINISHED:
+        return False
+    _settle(database, name, {"outcome": outcome, "problem": problem, "ended_at": now})
+    return True
+
+
 def _begin(database: Database, consent: Consent) -> Consent:
     with writing(database.connection, database.path):
         _drop(database, consent.created_at)
@@ -225,14 +243,13 @@ def _take(database: Database, name: str, now: float) -> Consent | ConsentGone:
     return consent
 
 
-def _end(database: Database, name: str, ending: Mapping[str, object]) -> bool:
+def _end(
+    database: Database, name: str, outcome: ConsentEnding, problem: str | None, now: float
+) -> bool:
     with writing(database.connection, database.path):
-        row = TABLE.row(database, name)
-        if row is None or row["outcome"] not in UNFINISHED:
-            return False
-        _settle(database, name, ending)
+        ended = end_consent(database, name, outcome, problem, now)
     clear_log(database.connection)
-    return True
+    return ended
 
 
 def _status(database: Database, where: str, name: str, now: float) -> ConsentStatus | None:

@@ -32,6 +32,7 @@ _NO_TOKENS: Final[Mapping[str, Any]] = {
     "obtained_at": None,
     "expires_at": None,
     "refresh_expires_at": None,
+    "client": None,
 }
 
 
@@ -67,7 +68,14 @@ def granted(
         raw=grant.raw,
         connection_config=config,
         lock_key=grant.lock_key or (earlier.id if earlier else connection_id),
+        client=grant.client,
     )
+
+
+def joined(sibling: StoredConnection, granted: StoredConnection, now: float) -> StoredConnection:
+    """A connection with the tokens of a new consent to its chain: its own are over with it."""
+    same = {name: getattr(granted, name) for name in _NO_TOKENS}
+    return _next(sibling, now, **same, scopes=granted.scopes, asked=granted.asked)
 
 
 def renewed(connection: StoredConnection, tokens: Tokens, now: float) -> StoredConnection:

@@ -16,8 +16,8 @@ from connectors.local._statuses import status
 from transports import Response
 
 _MANAGER: Final = Access(
-    frozenset({"workspace", "user"}),
-    "This endpoint is only accessible to API keys and user tokens",
+    frozenset({"workspace"}),
+    "This endpoint is only accessible to API keys",
 )
 _MOST_FIELDS: Final = 16
 _REMOVED: Final = "disconnected"

@@ -135,6 +135,9 @@ class StoredOAuthApp(OAuthAppSummary):
 ConsentOutcome: TypeAlias = Literal["pending", "taken", "active", "denied", "failed", "expired"]
 """How far a consent is: nobody has come back, or somebody has and it goes on, or how it ended."""
 
+ConsentEnding: TypeAlias = Literal["active", "denied", "failed"]
+"""How somebody can say that a consent has ended."""
+
 ConsentGone: TypeAlias = Literal["unknown", "used", "expired"]
 """Why a state is good for nothing."""
 
@@ -206,6 +209,9 @@ class Revocation:
 
     integration_type: str = attrs.field(validator=text)
     """The type of integration."""
+
+    client_id: str | None = attrs.field(validator=MAYBE_TEXT)
+    """The client that was granted them; None when that is not known."""
 
     access_token: Secret
     """The OAuth access token."""

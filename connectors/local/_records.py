@@ -92,6 +92,20 @@ class Owner:
         return cls(app_id, "app_user", connector_id, user)
 
 
+@attrs.frozen
+class GrantedTo:
+    """The client to which a consent was given: its tokens are good for no other."""
+
+    client_id: str = attrs.field(validator=text)
+    """What the provider calls it."""
+
+    redirect_uri: str = attrs.field(validator=text)
+    """Where the consent came back to."""
+
+
+_MAYBE_CLIENT: Final = attrs.validators.optional(attrs.validators.instance_of(GrantedTo))
+
+
 @attrs.frozen(init=False)
 class Grant:
     """What an account's owner has allowed: the token, and what belongs to it.
@@ -141,6 +155,9 @@ class Grant:
     asked: tuple[str, ...] = attrs.field(validator=texts)
     """The scopes that were asked for, in the words in which they were; not secret."""
 
+    client: GrantedTo | None = attrs.field(validator=_MAYBE_CLIENT)
+    """The client that was granted it; None when that is not known."""
+
     def __init__(
         self,
         integration_type: str,
@@ -157,6 +174,7 @@ class Grant:
         lock_key: str | None = None,
         source: Source = "manual",
         asked: Sequence[str] | None = None,
+        client: GrantedTo | None = None,
     ) -> None:
         error = (
             token_error("access_token", access_token)
@@ -184,6 +202,7 @@ class Grant:
             lock_key,
             source,
             several("asked", scopes if asked is None else asked),
+            client,
         )
 
 
@@ -293,6 +312,9 @@ class StoredConnection(ConnectionSummary):
     lock_key: str = attrs.field(validator=text)
     """The same for all connections that share a chain of refresh tokens, mostly the `id` of the
     only one; not secret."""
+
+    client: GrantedTo | None = attrs.field(validator=_MAYBE_CLIENT)
+    """The client that was granted the tokens; None when that is not known."""
 
     presented: Presented | None
     """That the refresh token was sent, if it is not known what became of it."""

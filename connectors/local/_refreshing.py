@@ -5,12 +5,13 @@ nothing once that has moved on. Of several processes that took the same step fro
 taken it. The lock that keeps them from sending at once is not here.
 
 Connections with the same lock key share a chain of tokens: of the same client, in the same
-workspace of the provider. What happens to a token happens to all of them that have it.
+workspace of the provider. They have the same tokens at all times, so what happens to one of them
+happens to all.
 """
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final, final
 
@@ -26,7 +27,7 @@ from connectors.local._records import (
     Reason,
     StoredConnection,
 )
-from connectors.local._renewing import presentable, renew_chain
+from connectors.local._renewing import renew_chain
 from connectors.local._sealing import Database, register_key
 from connectors.local._spool import changing, discard, spool
 from connectors.local._tables import Row
@@ -153,9 +154,8 @@ def _present(database: Database, connection: StoredConnection, presented: Presen
         earlier = None if connection.presented is None else connection.presented.attempt_id
         if row is None or row["attempt_id"] != earlier:
             return False
-        sharing = (sibling.id for sibling in _sharing(database, connection))
-        for connection_id in (connection.id, *sharing):
-            _rows.mark(database, presented, "id = :id", {"id": connection_id})
+        for each in (connection, *_rows.siblings(database, connection)):
+            _rows.mark(database, presented, "id = :id", {"id": each.id})
     return True
 
 
@@ -196,7 +196,7 @@ def _fail(
             return False
         register_key(database)
         opened = _rows.opened(database, row)
-        for each in (opened, *list(_sharing(database, opened))):
+        for each in (opened, *_rows.siblings(database, opened)):
             _rows.write(database, failed(each, reason, last_error, time.time()))
     discard(database, connection.id)
     clear_log(database.connection)
@@ -230,9 +230,3 @@ def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> 
         return None
     same = (row[field] == getattr(connection, field) for field in ("generation", *fields))
     return row if all(same) else None
-
-
-def _sharing(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
-    """The siblings that have the very same token."""
-    token = presentable(connection)
-    return (other for other in _rows.siblings(database, connection) if presentable(other) == token)

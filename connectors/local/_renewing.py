@@ -24,7 +24,7 @@ def renew_chain(
 
 def renew_siblings(database: Database, connection: StoredConnection, tokens: Tokens) -> bool:
     """Write the tokens of a connection into those that share its chain, if there are any."""
-    siblings = list(_rows.siblings(database, connection))
+    siblings = _rows.siblings(database, connection)
     for sibling in siblings:
         _rows.write(database, renewed(sibling, tokens, time.time()))
     return bool(siblings)

@@ -28,8 +28,8 @@ from connectors.local._work import Work
 
 
 def _place(row: Row, field: str) -> Place:
-    names = ("id", "app_id", "connection_id", "integration_type")
-    return Place(("revocation", *(row[name] for name in names)), 1, field)
+    names = ("id", "app_id", "connection_id", "integration_type", "client_id")
+    return Place(("revocation", *(row[name] or "" for name in names)), 1, field)
 
 
 TABLE: Final = Table(
@@ -41,6 +41,7 @@ TABLE: Final = Table(
         "app_id",
         "connection_id",
         "integration_type",
+        "client_id",
         "attempts",
         "next_attempt_at",
         "last_error",
@@ -95,7 +96,7 @@ class Revocations:
 
 def add_revocation(database: Database, connection: StoredConnection, now: float) -> None:
     """Have the tokens of a connection revoked that is about to end; part of a transaction."""
-    if next(_rows.siblings(database, connection), None) is not None:
+    if _rows.siblings(database, connection):
         return
     register_key(database)
     columns = {
@@ -103,6 +104,7 @@ def add_revocation(database: Database, connection: StoredConnection, now: float)
         "app_id": connection.owner.app_id,
         "connection_id": connection.id,
         "integration_type": connection.integration_type,
+        "client_id": connection.client and connection.client.client_id,
         "attempts": 0,
         # At once, whatever a clock says.
         "next_attempt_at": 0.0,

@@ -1,12 +1,13 @@
 """The rows of connections: from a row to a value and back.
 
-A connection's secrets are sealed for its id, owner, type and chain at its generation. A value that
-is moved to another user's row, or put back after it was replaced, does not open; nor does a row
-that somebody has made part of another chain, so that it would get that chain's next tokens.
+A connection's secrets are sealed for its id, owner, type, chain and client at its generation. A
+value that is moved to another user's row, or put back after it was replaced, does not open; nor
+does a row that somebody has made part of another chain, so that it would get that chain's next
+tokens, or said to be of another client, so that it would be sent with that client's secret.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -14,7 +15,13 @@ import attrs
 from connectors.local._crypto import Place
 from connectors.local._fields import ConnectionConfig
 from connectors.local._packing import packed_config, unpacked_config
-from connectors.local._records import ConnectionSummary, Owner, Presented, StoredConnection
+from connectors.local._records import (
+    ConnectionSummary,
+    GrantedTo,
+    Owner,
+    Presented,
+    StoredConnection,
+)
 from connectors.local._sealing import Database
 from connectors.local._tables import Row, Table
 from transports import Secret
@@ -43,6 +50,7 @@ _VERBATIM: Final = (
     "created_at",
     "updated_at",
 )
+_CLIENT: Final = ("client_id", "redirect_uri")
 _MARKER: Final = (
     "presented_digest",
     "presented_at",
@@ -56,7 +64,9 @@ _MARK: Final = f"UPDATE connections SET {', '.join(f'{name} = :{name}' for name 
 def _place(row: Row, field: str) -> Place:
     owner = (row[column] for column in OWNER)
     chain = () if row["lock_key"] is None else (row["lock_key"],)
-    identity = ("connection", row["id"], *owner, row["integration_type"], *chain)
+    # Both or neither, so it can't be taken for a chain.
+    client = () if row["client_id"] is None else (row["client_id"], row["redirect_uri"])
+    identity = ("connection", row["id"], *owner, row["integration_type"], *chain, *client)
     return Place(identity, row["generation"], field)
 
 
@@ -64,7 +74,7 @@ TABLE: Final = Table(
     "connections",
     noun="connection",
     key="id",
-    plain=(*_VERBATIM, *OWNER, "scopes", "asked", "lock_key", *_MARKER),
+    plain=(*_VERBATIM, *OWNER, *_CLIENT, "scopes", "asked", "lock_key", *_MARKER),
     sealed=("access_ct", "refresh_ct", "raw_ct", "config_ct"),
     place=_place,
 )
@@ -76,7 +86,7 @@ def owned(database: Database, owner: Owner) -> Row | None:
     return next(TABLE.rows(database, where, owner_columns(owner)), None)
 
 
-def siblings(database: Database, connection: StoredConnection) -> Iterator[StoredConnection]:
+def siblings(database: Database, connection: StoredConnection) -> list[StoredConnection]:
     """The other connections of the same chain: of the same client, in the same workspace."""
     where = (
         "lock_key = :lock_key AND id <> :id AND integration_type = :integration_type"
@@ -87,7 +97,7 @@ def siblings(database: Database, connection: StoredConnection) -> Iterator[Store
         "id": connection.id,
         "integration_type": connection.integration_type,
     }
-    return (opened(database, row) for row in TABLE.rows(database, where, values))
+    return [opened(database, row) for row in TABLE.rows(database, where, values)]
 
 
 def owner_columns(owner: Owner) -> dict[str, str]:
@@ -111,6 +121,7 @@ def write(database: Database, connection: StoredConnection) -> None:
     plain = {
         **{column: getattr(connection, column) for column in _VERBATIM},
         **owner_columns(connection.owner),
+        **_client_columns(connection.client),
         **_marker(connection.presented),
         "scopes": json.dumps(connection.scopes),
         "asked": json.dumps(connection.asked),
@@ -158,6 +169,7 @@ def opened(database: Database, row: Row) -> StoredConnection:
             raw=secrets["raw_ct"],
             connection_config=_config(secrets["config_ct"]),
             lock_key=row["lock_key"] or row["id"],
+            client=_client(row),
             presented=_presented(row),
             strikes=row["strikes"],
             first_strike_at=row["first_strike_at"],
@@ -172,6 +184,16 @@ def opened_config(database: Database, row: Row) -> ConnectionConfig | None:
 
 def _config(packed: Secret | None) -> ConnectionConfig | None:
     return None if packed is None else unpacked_config(packed)
+
+
+def _client_columns(client: GrantedTo | None) -> dict[str, object]:
+    if client is None:
+        return dict.fromkeys(_CLIENT)
+    return dict(zip(_CLIENT, (client.client_id, client.redirect_uri), strict=True))
+
+
+def _client(row: Row) -> GrantedTo | None:
+    return None if row["client_id"] is None else GrantedTo(*(row[name] for name in _CLIENT))
 
 
 def _marker(presented: Presented | None) -> dict[str, object]:

@@ -83,6 +83,9 @@ MIGRATIONS: Final[Migrations] = (
             account_label TEXT,
             -- Connections with the same one share a chain of refresh tokens.
             lock_key TEXT,
+            -- The registration that a consent was given to, and where it came back to.
+            client_id TEXT,
+            redirect_uri TEXT,
             access_ct TEXT,
             refresh_ct TEXT,
             raw_ct TEXT,
@@ -115,7 +118,9 @@ MIGRATIONS: Final[Migrations] = (
             CHECK ((presented_digest IS NULL) = (presented_outcome IS NULL)),
             CHECK ((presented_digest IS NULL) = (presented_count = 0)),
             CHECK ((presented_digest IS NULL) = (attempt_id IS NULL)),
-            CHECK ((strikes = 0) = (first_strike_at IS NULL))
+            CHECK ((strikes = 0) = (first_strike_at IS NULL)),
+            CHECK ((client_id IS NULL) = (redirect_uri IS NULL)),
+            CHECK (state = 'active' OR client_id IS NULL)
         )
         """,
         """
@@ -190,6 +195,7 @@ MIGRATIONS: Final[Migrations] = (
             app_id TEXT NOT NULL,
             connection_id TEXT NOT NULL,
             integration_type TEXT NOT NULL,
+            client_id TEXT,
             access_ct TEXT NOT NULL,
             refresh_ct TEXT,
             config_ct TEXT NOT NULL,

@@ -26,12 +26,14 @@ _ENDED: Final[Mapping[str, str]] = {
     "consent_required": "the provider asks for the consent again",
     "no_refresh_token": "its token has expired, and there is nothing to renew it with",
     "token_rejected": "its token was refused, and there is nothing to renew it with",
+    "client_replaced": "it was granted to an OAuth client that was replaced by another one",
     "config_refused": "its values are not what the type takes, so its token can't be renewed",
 }
 _ANY_END: Final = "the provider refuses to renew its token"
 _STATES: Final[Mapping[str, str]] = {
     "no_refresh_token": "expired",
     "token_rejected": "active",
+    "client_replaced": "active",
     "config_refused": "active",
 }
 

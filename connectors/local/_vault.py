@@ -16,6 +16,7 @@ from anyio import CapacityLimiter
 
 from connectors.local._backup import back_up, restore
 from connectors.local._connections import (
+    complete_consent,
     disconnect,
     find_connection,
     get_connection,
@@ -24,9 +25,10 @@ from connectors.local._connections import (
 )
 from connectors.local._consent_rows import ConsentRows
 from connectors.local._crypto import KeyRing, key_ring
-from connectors.local._fields import as_secret, check_name, check_text
+from connectors.local._fields import as_secret, check_seconds, check_text
 from connectors.local._keyfile import FORM
 from connectors.local._oauth_apps import OAuthApps
+from connectors.local._oauth_records import Consent
 from connectors.local._places import default_vault
 from connectors.local._records import ConnectionSummary, Grant, Owner, StoredConnection
 from connectors.local._refreshing import Refreshes
@@ -117,9 +119,7 @@ class Vault:
         """What the providers have yet to be told."""
         return self._revocations
 
-    async def put(
-        self, owner: Owner, grant: Grant, *, connection_id: str | None = None
-    ) -> StoredConnection:
+    async def put(self, owner: Owner, grant: Grant) -> StoredConnection:
         """Keep a grant as the owner's connection, in place of an earlier one.
 
         The connection keeps its id for good, also over `disconnect`; its generation grows by one.
@@ -129,21 +129,29 @@ class Vault:
         Args:
             owner: Whose account it is.
             grant: What was allowed.
-            connection_id: The id for an owner who was never connected, of letters, digits, `_` and
-                `-`; by default a new one.
 
         Raises:
-            ValueError: The owner's account is for another type of integration, or the id is that
-                of another owner's connection.
+            ValueError: The owner's account is for another type of integration.
         """
-        if connection_id is not None:
-            check_name("connection_id", connection_id)
         if owner.kind == "app" and owner.name != grant.integration_type:
             raise ValueError(
                 f"the grant is for {grant.integration_type!r}, its owner for {owner.name!r}"
             )
+        return await self._work.run(lambda database: put_connection(database, owner, grant))
+
+    async def complete(self, consent: Consent, grant: Grant, now: float) -> StoredConnection:
+        """Keep what a consent has brought as its owner's connection; the consent ends by that.
+
+        Both happen or neither does, whoever is cancelled or dies.
+
+        Args:
+            consent: What was asked for.
+            grant: What was allowed.
+            now: The time, in Unix seconds.
+        """
+        check_seconds("now", now)
         return await self._work.run(
-            lambda database: put_connection(database, owner, grant, connection_id)
+            lambda database: complete_consent(database, consent, grant, now)
         )
 
     async def get(self, owner: Owner) -> StoredConnection | None:

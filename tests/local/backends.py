@@ -26,7 +26,7 @@ UNAUTHORIZED = {"detail": "Unauthorized"}
 NOT_CONNECTED = {"detail": "Connector connection not found", "code": "NOT_FOUND"}
 SERVICE_ONLY = {"detail": "This endpoint is only accessible to service tokens"}
 USERS_ONLY = {"detail": "This endpoint is only accessible to user tokens"}
-MANAGERS_ONLY = {"detail": "This endpoint is only accessible to API keys and user tokens"}
+MANAGERS_ONLY = {"detail": "This endpoint is only accessible to API keys"}
 NOT_FOUND = {"detail": "Not Found"}
 
 

@@ -171,6 +171,12 @@ async def test_without_a_client_there_is_no_consent(here: World) -> None:
     )
 
 
+async def test_a_type_whose_callback_anybody_could_make_up_is_refused(here: World) -> None:
+    await here.configure("wix")
+    status, body = await refused(here, "app-user-auth/connectors/wix/initiate")
+    assert (status, body["code"]) == (409, "NOT_FOR_APP_USERS")
+
+
 async def test_without_what_the_type_needs_there_is_no_consent(here: World) -> None:
     await here.configure("bamboohr")
     status, body = await refused(here, "app-user-auth/connectors/bamboohr/initiate")

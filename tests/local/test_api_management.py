@@ -52,11 +52,13 @@ async def asked(local: Local, method: str, path: str, data: object = None) -> tu
         ("DELETE", "payments/stripe"),
     ],
 )
-async def test_management_is_for_keys_and_users(local: Local, method: str, path: str) -> None:
-    response = await local.ask(method, path, local.service("ann"))
-    assert (response.status, told(response)) == (403, MANAGERS_ONLY)
-    for headers in (local.workspace(), local.user("ann")):
-        assert (await local.ask(method, path, headers)).status not in {401, 403}
+async def test_management_is_for_keys_and_not_for_the_apps_users(
+    local: Local, method: str, path: str
+) -> None:
+    for headers in (local.service("ann"), local.user("ann")):
+        response = await local.ask(method, path, headers)
+        assert (response.status, told(response)) == (403, MANAGERS_ONLY)
+    assert (await local.ask(method, path, local.workspace())).status not in {401, 403}
 
 
 async def test_the_whole_catalogue_is_available(local: Local) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from connectors._requests import rejected_digest
 from connectors.local import Grant, Owner
+from connectors.local._records import GrantedTo
 from tests.local.backends import APP, NOT_CONNECTED, told
 from tests.local.dropbox import (
     ACCESS,
@@ -188,8 +189,14 @@ async def test_a_name_in_the_way_out_is_safe_to_run(here: World) -> None:
             "its values are not what the type takes, so its token can't be renewed",
             {"reason": "config_refused", "state": "active"},
         ),
+        (
+            {"expires_at": 0.0, "client": GrantedTo("client-0", "https://x.example/back")},
+            {},
+            "it was granted to an OAuth client that was replaced by another one",
+            {"reason": "client_replaced", "state": "active"},
+        ),
     ],
-    ids=["expired", "by hand", "refused", "other values"],
+    ids=["expired", "by hand", "refused", "other values", "other client"],
 )
 async def test_a_token_that_nothing_can_renew_is_told_with_its_state(
     here: World, grant: dict[str, Any], rejected: dict[str, str], words: str, told_of_it: object

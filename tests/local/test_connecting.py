@@ -162,6 +162,17 @@ async def test_a_provider_that_refuses_this_machine_is_not_asked_to_send_anybody
         assert asked(begun)["redirect_uri"] == "https://example.com/client"
 
 
+async def test_a_type_whose_callback_anybody_could_make_up_is_not_for_an_apps_users(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure("wix")
+        with pytest.raises(ConnectingError, match="Wix can't be connected for an app's users"):
+            await it.consents.begin(Owner.app_user("app-1", "wix", "ben"), "wix")
+        for owner in (Owner.app("app-1", "wix"), Owner.workspace("app-1", "c-1")):
+            await it.consents.begin(owner, "wix")
+
+
 async def test_what_can_not_be_asked_for_is_refused_before_anything_is_kept(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         with pytest.raises(ClientMissingError):
@@ -645,21 +656,56 @@ async def test_a_vault_that_fails_after_the_exchange_leaves_the_connection_as_it
         assert await it.row() == before
 
 
-async def test_what_is_connected_is_connected_when_the_end_of_the_consent_can_not_be_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def refuse_outcome(path: Path, outcome: str) -> None:
+    with database(path) as other:
+        other.execute(
+            f"CREATE TRIGGER t BEFORE UPDATE ON consents WHEN NEW.outcome = '{outcome}' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+
+
+async def test_a_connection_and_the_end_of_its_consent_are_kept_together_or_not_at_all(
+    tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as it:
         await it.configure()
         begun = await it.begin()
         query = it.allow(begun)
-        with database(it.vault.path) as other:
-            other.execute(
-                "CREATE TRIGGER t BEFORE UPDATE ON consents WHEN NEW.outcome = 'active' "
-                "BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
-        await it.consents.complete(query)
-        assert await it.row() is not None
+        refuse_outcome(it.vault.path, "active")
+        with pytest.raises(VaultError):
+            await it.consents.complete(query)
+        assert await it.vault.list("app-1") == ()
+        assert (await it.status(begun)).outcome == "failed"
+
+
+async def test_that_the_end_of_a_consent_can_not_be_told_changes_nothing_about_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        query = it.deny(await it.begin())
+        refuse_outcome(it.vault.path, "denied")
+        with pytest.raises(ConnectingError, match="not given"):
+            await it.consents.complete(query)
         assert "connectors.local.consent_untold" in caplog.text
+
+
+async def test_a_consent_that_was_given_up_meanwhile_ends_as_it_was_said_then(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with world(tmp_path) as it:
+        await it.configure()
+        begun = await it.begin()
+
+        async def given_up(_: Request) -> Response:
+            await it.vault.consent_rows.end(begun.state_hash, "failed", "given up", NOW)
+            return json_response({"error": "invalid_grant"}, 400)
+
+        with pytest.raises(ConnectingError):
+            await it.over(MockTransport(given_up)).complete(it.allow(begun))
+        assert (await it.status(begun)).problem == "given up"
+        assert "connectors.local.consent" not in caplog.text
 
 
 async def test_no_error_and_no_event_has_a_secret(

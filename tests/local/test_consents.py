@@ -175,7 +175,7 @@ async def test_all_consents_of_an_owner_are_for_one_connection(path: Path) -> No
         latest = await vault.consent_rows.latest(first.connection_id, NOW + 1)
         assert latest is not None
         assert latest.state_hash == second.state_hash
-        put = await vault.put(JO, Grant("slack", "t"), connection_id=first.connection_id)
+        put = await vault.complete(first, Grant("slack", "t"), NOW)
         assert put.id == first.connection_id
         await vault.disconnect(JO)
         assert (await begun(vault, JO, Secret("fourth"))).connection_id == put.id

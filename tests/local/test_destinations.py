@@ -46,6 +46,7 @@ def connection(integration_type: str, **config: str) -> StoredConnection:
         raw=None,
         connection_config=config or None,
         lock_key="c-1",
+        client=None,
         presented=None,
         strikes=0,
         first_strike_at=None,

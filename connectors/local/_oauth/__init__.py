@@ -11,7 +11,7 @@ it gets through a `Transport` and passes on what came back:
 
 from connectors.local._oauth._answers import Tokens
 from connectors.local._oauth._authorization import authorization_url, scopes_error
-from connectors.local._oauth._callback import Callback, callback_state, read_callback
+from connectors.local._oauth._callback import Callback, callback_state, needs_code, read_callback
 from connectors.local._oauth._chains import is_renewable, lock_key, uses_refresh_token
 from connectors.local._oauth._client import OAuthClient
 from connectors.local._oauth._errors import ConsentError, OAuthError, TokenError
@@ -43,6 +43,7 @@ __all__ = [
     "code_challenge",
     "is_renewable",
     "lock_key",
+    "needs_code",
     "new_state",
     "new_verifier",
     "read_callback",

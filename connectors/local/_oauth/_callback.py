@@ -38,6 +38,14 @@ class Callback:
     """Values that the provider tells with it, to be added to the connection's config."""
 
 
+def needs_code(integration: Integration) -> bool:
+    """Whether a consent brings something that nobody else can bring: a code.
+
+    Without one all that tells the account apart is a value that others may know.
+    """
+    return any("{code}" in step.call.parameters.values() for step in integration.token)
+
+
 def callback_state(query: str) -> Secret | None:
     """The state that a callback brings, or None if it does not come exactly once."""
     states = _parsed(query).get("state", [])
@@ -97,7 +105,7 @@ def _forgeries(integration: Integration, found: _Query, known: Values) -> Iterat
 def _granted(
     integration: Integration, given: _Given, known: Values, *, allow_local: bool
 ) -> Callback | ConsentError:
-    needed = any("{code}" in step.call.parameters.values() for step in integration.token)
+    needed = needs_code(integration)
     code = given.get("code") if needed else None
     if needed and (code is None or not is_sendable(code)):
         return _bad(integration, "has no code")

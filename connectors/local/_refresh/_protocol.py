@@ -151,6 +151,9 @@ class Refresher:
         app = await self.vault.apps.get(row.integration_type)
         if app is None:
             raise ClientMissingError(row.integration_type)
+        if row.client is not None and row.client.client_id != app.client_id:
+            # No refresh token is good for another client, whose secret may be for another host.
+            raise ReconnectRequiredError(row.integration_type, "client_replaced")
         wait = 0.0 if app.retry_at is None else app.retry_at - self.clock()
         if wait > 0:
             raise ClientRejectedError(row.integration_type, wait)
@@ -293,7 +296,7 @@ class _Exchange:
                 access_token=row.access_token,
                 refresh_token=row.refresh_token,
                 config=row.connection_config or {},
-                redirect_uri=self._app.redirect_uri,
+                redirect_uri=row.client.redirect_uri if row.client else self._app.redirect_uri,
                 allow_local_hosts=self._refresher.allow_local_hosts,
             )
         except ValueError as error:

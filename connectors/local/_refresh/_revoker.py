@@ -93,6 +93,9 @@ class Revoker:
         app = await self.vault.apps.get(job.integration_type)
         if integration is None or app is None:
             return _refused(job, "its type or its OAuth client is not known any more")
+        if job.client_id not in {None, app.client_id}:
+            # Its secret is for another provider, maybe, than these tokens are from.
+            return _refused(job, "its OAuth client was replaced by another one")
         try:
             return revocation_request(
                 integration,

@@ -13,8 +13,10 @@ import pytest
 import structlog
 
 from connectors.catalog import integrations
+from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth import OAuthClient
 from connectors.local._oauth_records import OAuthApp
+from connectors.local._records import GrantedTo
 from connectors.local._refresh import (
     ClientMissingError,
     ClientRejectedError,
@@ -32,6 +34,7 @@ from tests.local.refresh.providers import (
     token,
     world,
 )
+from tests.local.vaults import database
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
 
@@ -142,8 +145,9 @@ async def test_a_provider_that_repeats_a_secret_as_an_error_code_is_not_quoted(
         assert secret not in f"{e.value} {events} {kept} {kept.last_error}"
 
 
+@pytest.mark.parametrize("known", [True, False])
 async def test_the_address_that_the_consent_came_back_to_is_sent_where_it_is_asked_for(
-    tmp_path: Path,
+    tmp_path: Path, *, known: bool
 ) -> None:
     address = "https://app.example.com/back"
     step = integrations()[TYPE].refresh.call
@@ -151,11 +155,44 @@ async def test_the_address_that_the_consent_came_back_to_is_sent_where_it_is_ask
     asks = {**step.call.parameters, "redirect_uri": "{redirect_uri}"}
     step = attrs.evolve(step, call=attrs.evolve(step.call, parameters=asks))
     async with world(tmp_path, call=step) as it:
-        await it.vault.apps.configure(OAuthApp(TYPE, CLIENT, redirect_uri=address))
-        await it.connect()
+        usual = "https://app.example.com/now" if known else address
+        await it.vault.apps.configure(OAuthApp(TYPE, CLIENT, redirect_uri=usual))
+        await it.connect(client=GrantedTo(CLIENT.client_id, address) if known else None)
         it.clock.now += HOUR
         await it.get()
         assert sent(it.transport.calls[-1].request)["redirect_uri"] == address
+
+
+async def test_a_token_is_not_sent_with_the_secret_of_another_client_than_it_was_granted_to(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        granted = await it.connect(client=GrantedTo(CLIENT.client_id, "https://x.example/back"))
+        other = OAuthClient("client-2", Secret("planted-other-secret"))
+        await it.vault.apps.configure(OAuthApp(TYPE, other))
+        assert token(await it.get()) == ACCESS
+        it.clock.now += HOUR
+        with pytest.raises(ReconnectRequiredError) as raised:
+            await it.get()
+        assert raised.value.reason == "client_replaced"
+        assert it.provider.presented == []
+        # Nothing is erased: with the client that it was granted to it goes on.
+        assert await it.row() == granted
+        await it.vault.apps.configure(OAuthApp(TYPE, CLIENT))
+        assert token(await it.get()) != ACCESS
+
+
+async def test_who_writes_another_client_into_a_row_does_not_get_its_secret_sent(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect(client=GrantedTo("client-0", "https://x.example/back"))
+        with database(it.vault.path) as other:
+            other.execute("UPDATE connections SET client_id = ?", (CLIENT.client_id,))
+        it.clock.now += HOUR
+        with pytest.raises(VaultDamagedError):
+            await it.get()
+        assert it.provider.presented == []
 
 
 async def test_a_wrong_client_is_no_fault_of_the_connection(tmp_path: Path) -> None:

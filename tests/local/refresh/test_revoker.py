@@ -6,6 +6,7 @@ import anyio
 import pytest
 import structlog
 
+from connectors.local._records import GrantedTo
 from tests.local.refresh.providers import (
     OWNER,
     REFRESH,
@@ -160,6 +161,21 @@ async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
         )
         assert answers.tokens == []
         assert await it.vault.revocations.due(it.clock.now, 10) == ()
+
+
+async def test_the_secret_of_another_client_than_the_tokens_are_of_is_not_sent(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect(client=GrantedTo("client-0", "https://x.example/back"))
+        await it.keeper.disconnect(OWNER)
+        (untold,) = await it.keeper.revoke()
+        assert (untold.again, untold.problem) == (
+            False,
+            "its OAuth client was replaced by another one",
+        )
+        assert answers.tokens == []
 
 
 async def test_a_configuration_that_the_type_does_not_take_is_told(tmp_path: Path) -> None:
