@@ -4,6 +4,8 @@ import copy
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from connectors import _errors
 from connectors._errors import (
@@ -261,9 +263,20 @@ def test_str_does_nothing_to_a_terminal_or_a_log() -> None:
     str(error).encode()
 
 
-@pytest.mark.parametrize("text", ["", "plain", "ünïcödé 日本 🎉", "a\u200db", "back\\slash"])
+@pytest.mark.parametrize("text", ["", "plain", "ünïcödé 日本 🎉", "back\\slash"])
 def test_what_can_be_printed_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+@example("Acc\u00e8s refus\u00e9\u00a0!\u202f")
+@example("a\u200bb\ue000\u0378")
+def test_words_of_others_can_always_be_printed_and_kept(text: str) -> None:
+    assert printable(text).isprintable()
+
+
+def test_a_space_of_any_width_is_a_space() -> None:
+    assert printable("refus\u00e9\u00a0!\u3000non") == "refus\u00e9 ! non"
 
 
 def test_an_error_with_a_cause_of_ours_shows_it_in_its_traceback() -> None:

@@ -1,10 +1,10 @@
 """`connectors get`: what a program gets, as a program gets it."""
 
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio
 import click
 
 from connectors._client import Client
@@ -19,6 +19,7 @@ from connectors._command._options import (
     target_options,
 )
 from connectors._command._output import public_values, say_json, say_table, tell_no_events
+from connectors._command._running import run_until_told
 from connectors._errors import ServiceError
 from connectors._models import Connection
 from connectors.catalog import integrations
@@ -59,7 +60,8 @@ def command(
     target = Target.checked(app_id, integration_type, connector, user)
     demand_vault(vault)
     tell_no_events()
-    connection = anyio.run(_fetched, vault, catalog, target)
+    # A token that is being renewed is waited for, however often Ctrl-C is pressed.
+    connection = run_until_told(partial(_fetched, vault, catalog, target))
     if as_json:
         say_json(_as_json(catalog, connection, reveal=reveal))
     elif reveal:

@@ -31,6 +31,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from connectors._printable import printable
 from connectors.catalog import Integration
 
 NOTHING: Final = "-"
@@ -68,12 +69,7 @@ def tell_no_events() -> None:
 
 def shown(value: object) -> str:
     """Text in which every character can be seen: a control character is shown by its escape."""
-    return "".join(
-        character
-        if character.isprintable()
-        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in str(value)
-    )
+    return printable(str(value))
 
 
 def say(text: str) -> None:

@@ -64,6 +64,9 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         kind, problem = _meaning(getattr(error, "sqlite_errorcode", 0))
         raise kind(path, f"{problem} (SQLite: {error})") from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes the schema in what it says of it, whatever that has become.
+        raise VaultDamagedError(path, _DAMAGED) from error
     except PermissionError as error:
         raise VaultPermissionError(
             error.filename or path, f"{error.strerror}; check who owns it and its folder"

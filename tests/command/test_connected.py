@@ -12,7 +12,7 @@ import pytest
 from connectors.local import Grant, Owner, StoredConnection, Vault
 from connectors.local._sandbox import Fault
 from tests.command.provider import Provider, provider
-from tests.command.support import TOKEN, here
+from tests.command.support import TOKEN, Terminal, here
 from tests.local.vaults import database
 
 GITLAB = Owner.app("local", "gitlab")
@@ -211,3 +211,21 @@ def test_a_connection_whose_refresh_has_failed_is_disconnected(at: Provider) -> 
     assert ran.code == 0
     assert listed(at)[0]["status"] == "disconnected"
     assert here(at.vault, "list", "--json").code == 0
+
+
+@pytest.mark.parametrize("presses", [1, 3])
+def test_a_token_that_is_being_renewed_is_kept_however_often_ctrl_c_is_pressed(
+    at: Provider, presses: int
+) -> None:
+    before = row(at.vault)
+    let_it_expire(at)
+    at.sandbox.inject(Fault(delay_after=2))
+    with Terminal(at.vault, "get", "gitlab", program=at.program) as terminal:
+        while not at.sandbox.stats_of("gitlab").refreshes:
+            time.sleep(0.02)
+        for _ in range(presses):
+            terminal.type("\x03")
+            time.sleep(0.2)  # Signals that come at once are one.
+        assert terminal.wait() == 130
+    after = row(at.vault)
+    assert (after.generation, after.presented) == (before.generation + 1, None)

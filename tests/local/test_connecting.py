@@ -247,6 +247,35 @@ async def test_a_state_is_good_for_ten_minutes(tmp_path: Path) -> None:
         assert len(it.transport.calls) == 1
 
 
+async def test_a_state_that_a_wrong_clock_has_dated_into_the_future_is_good_for_nothing(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        it.clock.now += 86_400
+        query = it.allow(await it.begin())
+        it.clock.now -= 86_400
+        assert "begin again" in await it.refusal(query)
+        assert it.transport.calls == []
+
+
+@pytest.mark.parametrize("words", ["Acc\u00e8s refus\u00e9\u00a0!", "a\u200bb", "\ue000"])
+async def test_whatever_a_provider_says_of_its_refusal_ends_the_consent(
+    tmp_path: Path, words: str
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        begun = await it.begin()
+        denied = it.allow(begun, error="access_denied", error_description=words, code=None)
+        assert "the consent was not given" in await it.refusal(denied)
+        assert (await it.status(begun)).outcome == "denied"
+        begun = await it.begin()
+        answer = json_response({"error": "invalid_grant", "error_description": words}, 400)
+        with pytest.raises(ConnectingError, match="invalid_grant"):
+            await it.over(answering(answer)).complete(it.allow(begun))
+        assert (await it.status(begun)).outcome == "failed"
+
+
 async def test_a_state_is_good_in_its_own_vault_only(tmp_path: Path) -> None:
     async with world(tmp_path) as it, world(tmp_path / "other") as other:
         await it.configure()

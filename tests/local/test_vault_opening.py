@@ -105,6 +105,13 @@ def overwritten_tables(path: Path) -> None:
     path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
 
 
+def flipped_in_the_schema(path: Path) -> None:
+    # SQLite then says what is wrong in words that are no UTF-8.
+    content = bytearray(path.read_bytes())
+    content[content.index(b"CREATE TABLE") + 3] ^= 0x80
+    path.write_bytes(content)
+
+
 def text(path: Path) -> None:
     path.write_text("Dear diary, today I made a vault.\n" * 50)
 
@@ -177,6 +184,7 @@ def wrong_key_with_a_log(path: Path) -> None:
         (overwritten, VaultDamagedError, "damaged"),
         (overwritten_tables, VaultDamagedError, "damaged"),
         (text, VaultDamagedError, "damaged or not a vault"),
+        (flipped_in_the_schema, VaultDamagedError, "damaged"),
         (sql("PRAGMA user_version = 0"), VaultDamagedError, "already exists"),
         (sql("DROP TABLE sealing_keys"), VaultDamagedError, "no such table"),
         (sql("DELETE FROM sealing_keys"), VaultDamagedError, "lost"),
