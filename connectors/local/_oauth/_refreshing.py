@@ -20,7 +20,6 @@ from connectors.local._oauth._values import flow_values
 from connectors.local._oauth._verdicts import FailureKind, verdict
 from transports import Request, Response, Secret, TransportError
 
-_LONGEST_WAIT: Final = 3600.0
 _GATEWAY_TIMEOUT: Final = 504
 
 
@@ -38,7 +37,7 @@ class RefreshFailure:
     """The status of the answer, if there was one."""
 
     retry_after: float | None = None
-    """Seconds that the provider asks to wait, an hour at most."""
+    """Seconds that the provider asks to wait."""
 
     quarantine: bool = False
     """May the provider still be working on it? Then nobody sends the token again for a while."""
@@ -128,11 +127,10 @@ def refresh_result(
     if isinstance(outcome, Tokens):
         return outcome
     kind, code = verdict(integration, step.call, outcome)
-    asked = retry_after(result.headers, sent_at)
     return RefreshFailure(
         kind=kind,
         code=code,
         status=result.status,
-        retry_after=None if asked is None else min(asked, _LONGEST_WAIT),
+        retry_after=retry_after(result.headers, sent_at),
         quarantine=result.status == _GATEWAY_TIMEOUT,
     )

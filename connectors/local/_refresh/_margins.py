@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from connectors.catalog import Refresh
+from connectors.local._refresh._policy import CLOCK_SET_BACK
 
 Due: TypeAlias = Literal["not_yet", "soon", "now", "expired"]
 """`soon` is the soft margin, `now` the hard one; an expired token is handed out to nobody."""
@@ -22,7 +23,6 @@ Due: TypeAlias = Literal["not_yet", "soon", "now", "expired"]
 _SOFT: Final = (30.0, 900.0)
 _HARD: Final = (10.0, 60.0)
 _JITTER: Final = 0.1
-_CLOCK_SET_BACK: Final = 60.0
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ def due(
         now: The clock, in Unix seconds.
         spread: As for `margins`.
     """
-    if obtained_at > now + _CLOCK_SET_BACK:
+    if obtained_at > now + CLOCK_SET_BACK:
         return "now"
     if expires_at is not None:
         left, limits = expires_at - now, margins(expires_at - obtained_at, refresh, spread)

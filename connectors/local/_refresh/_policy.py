@@ -1,7 +1,8 @@
 """How patient a refresh is, and how long it leaves a provider alone after a failure.
 
 Everything is in seconds. The delays are computed here and slept nowhere: they are kept with the
-connection, so that all processes of a vault share them.
+connection, so that all processes of a vault share them. What is kept outlives a clock that was
+wrong, so a wait that no policy sets is none.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,9 @@ import attrs
 
 Random: TypeAlias = Callable[[], float]
 """Gives a number from 0 up to 1."""
+
+CLOCK_SET_BACK: Final = 60.0
+"""By more than so many seconds a clock is set back only when it was wrong."""
 
 # Far above every limit of a delay, and no number is too large for it.
 _MOST_DOUBLINGS: Final = 32
@@ -42,7 +46,10 @@ class RefreshPolicy:
     """What a provider asks for is honoured up to this."""
 
     client_delay: float = 60.0
-    """How long a provider is left alone that refuses the OAuth client; it doubles up to an hour."""
+    """How long a provider is left alone that refuses the OAuth client; it doubles each time."""
+
+    longest_client_delay: float = 3600.0
+    """It is left alone for no longer."""
 
     force_interval: float = 60.0
     """A token that a service has refused is renewed at most this often."""
@@ -58,6 +65,11 @@ class RefreshPolicy:
         """After this the exchange that was begun last has certainly ended."""
         return self.deadline + self.slack
 
+    @property
+    def longest_wait(self) -> float:
+        """No failure of a connection keeps it from the next attempt for longer."""
+        return max(self.longest_delay, self.longest_retry_after, self.quarantine)
+
     def delay(self, failures: int, asked: float | None, chance: Random) -> float:
         """How long to leave the provider alone after so many failures in a row, from 1."""
         doubled = self.first_delay * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
@@ -67,4 +79,17 @@ class RefreshPolicy:
     def client_pause(self, failures: int) -> float:
         """How long to leave the provider alone after it has refused the client so many times."""
         doubled = self.client_delay * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
-        return min(doubled, self.longest_retry_after)
+        return min(doubled, self.longest_client_delay)
+
+
+def time_left(until: float | None, now: float, longest: float) -> float:
+    """The seconds of a wait that are left; 0 when there is none.
+
+    Args:
+        until: When it ends, by the clock as it was when the wait began; None when there is none.
+        now: The clock.
+        longest: How long such a wait can be. When more than that seems to be left the clock was
+            set back since, and nothing can be told from it.
+    """
+    left = 0.0 if until is None else max(0.0, until - now)
+    return left if left <= longest + CLOCK_SET_BACK else 0.0

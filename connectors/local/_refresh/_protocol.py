@@ -43,7 +43,7 @@ from connectors.local._refresh._errors import (
     RefreshPostponedError,
 )
 from connectors.local._refresh._locks import ProcessLock
-from connectors.local._refresh._policy import RefreshPolicy
+from connectors.local._refresh._policy import RefreshPolicy, time_left
 from connectors.local._renewing import presented_digest
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -53,7 +53,6 @@ Need: TypeAlias = Literal["soon", "now", "expired", "rejected"]
 
 _NEVER_ROTATING: Final = frozenset({"never", "n/a"})
 _REASONS: Final[Mapping[str, Reason]] = {"interaction_required": "consent_required"}
-_CLOCK_SET_BACK: Final = 60.0
 _AT_AN_END: Final = frozenset({"expired", "rejected"})
 # After one exchange without an answer a token is presented once more, and not a third time.
 _MOST_UNANSWERED: Final = 1
@@ -154,7 +153,7 @@ class Refresher:
         if row.client is not None and row.client.client_id != app.client_id:
             # No refresh token is good for another client, whose secret may be for another host.
             raise ReconnectRequiredError(row.integration_type, "client_replaced")
-        wait = 0.0 if app.retry_at is None else app.retry_at - self.clock()
+        wait = time_left(app.retry_at, self.clock(), self.policy.longest_client_delay)
         if wait > 0:
             raise ClientRejectedError(row.integration_type, wait)
         return app
@@ -222,8 +221,9 @@ class _Exchange:
     async def check(self, need: Need) -> None:
         """Step 2: may the token be presented now?"""
         row, now = self._row, self._refresher.clock()
-        if row.next_attempt_at is not None and row.next_attempt_at > now:
-            raise self._postponed(row.next_attempt_at - now, row.last_error or "it has failed")
+        wait = time_left(row.next_attempt_at, now, self._refresher.policy.longest_wait)
+        if wait > 0:
+            raise self._postponed(wait, row.last_error or "it has failed")
         await self._check_earlier(need, now)
         if need == "rejected":
             await self._check_force(now)
@@ -232,23 +232,24 @@ class _Exchange:
         earlier = self._earlier
         if not self._rotates or earlier is None or earlier.outcome != "unanswered":
             return
-        over = earlier.at + self._refresher.policy.quarantine
-        # From the future: the clock was set back since, and nothing can be told from it.
-        going_on = now < over and earlier.at <= now + _CLOCK_SET_BACK
+        policy = self._refresher.policy
+        going_on = time_left(earlier.at + policy.quarantine, now, policy.quarantine)
         spent = earlier.count > _MOST_UNANSWERED
         if spent and need in _AT_AN_END and not going_on:
             await self._fail("refresh_outcome_lost", "no answer, twice")
         # It may be the last use of this token, so it is kept for when it is needed.
         if going_on or spent or need == "soon":
-            wait = over - now if going_on else self._refresher.policy.pause
-            raise self._postponed(wait, "the provider has not answered the last time")
+            raise self._postponed(
+                going_on or policy.pause, "the provider has not answered the last time"
+            )
 
     async def _check_force(self, now: float) -> None:
         refresher, row = self._refresher, self._row
-        forced = row.forced_at
-        again = 0.0 if forced is None else forced + refresher.policy.force_interval
-        if forced is not None and forced <= now < again:
-            raise self._postponed(again - now, "it was refused and renewed a moment ago")
+        interval = refresher.policy.force_interval
+        again = None if row.forced_at is None else row.forced_at + interval
+        wait = time_left(again, now, interval)
+        if wait > 0:
+            raise self._postponed(wait, "it was refused and renewed a moment ago")
         await refresher.vault.refreshes.force(row, now)
 
     async def run(self) -> StoredConnection:
