@@ -219,8 +219,8 @@ class Presented:
     outcome: Outcome = attrs.field(validator=attrs.validators.in_(OUTCOMES))
     """What is known of it."""
 
-    count: int = attrs.field(validator=INTEGER)
-    """How often it was sent."""
+    silences: int = attrs.field(validator=INTEGER)
+    """How often it was sent and nothing came back."""
 
     attempt_id: str = attrs.field(validator=text)
     """Names the last attempt."""

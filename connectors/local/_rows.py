@@ -55,7 +55,7 @@ _MARKER: Final = (
     "presented_digest",
     "presented_at",
     "presented_outcome",
-    "presented_count",
+    "presented_silences",
     "attempt_id",
 )
 _MARK: Final = f"UPDATE connections SET {', '.join(f'{name} = :{name}' for name in _MARKER)}"  # noqa: S608 - constants.
@@ -198,8 +198,8 @@ def _client(row: Row) -> GrantedTo | None:
 
 def _marker(presented: Presented | None) -> dict[str, object]:
     if presented is None:
-        return {**dict.fromkeys(_MARKER), "presented_count": 0}
-    values = (presented.digest, presented.at, presented.outcome, presented.count)
+        return {**dict.fromkeys(_MARKER), "presented_silences": 0}
+    values = (presented.digest, presented.at, presented.outcome, presented.silences)
     return dict(zip(_MARKER, (*values, presented.attempt_id), strict=True))
 
 

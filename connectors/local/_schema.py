@@ -97,7 +97,7 @@ MIGRATIONS: Final[Migrations] = (
             presented_digest TEXT,
             presented_at REAL,
             presented_outcome TEXT CHECK (presented_outcome IN ('unanswered', 'ambiguous')),
-            presented_count INTEGER NOT NULL CHECK (presented_count >= 0),
+            presented_silences INTEGER NOT NULL CHECK (presented_silences >= 0),
             attempt_id TEXT,
             failures INTEGER NOT NULL CHECK (failures >= 0),
             next_attempt_at REAL,
@@ -116,7 +116,7 @@ MIGRATIONS: Final[Migrations] = (
             CHECK (state = 'active' OR presented_digest IS NULL),
             CHECK ((presented_digest IS NULL) = (presented_at IS NULL)),
             CHECK ((presented_digest IS NULL) = (presented_outcome IS NULL)),
-            CHECK ((presented_digest IS NULL) = (presented_count = 0)),
+            CHECK (presented_digest IS NOT NULL OR presented_silences = 0),
             CHECK ((presented_digest IS NULL) = (attempt_id IS NULL)),
             CHECK ((strikes = 0) = (first_strike_at IS NULL)),
             CHECK ((client_id IS NULL) = (redirect_uri IS NULL)),
@@ -126,7 +126,7 @@ MIGRATIONS: Final[Migrations] = (
         """
         INSERT INTO new_connections (
             id, app_id, kind, name, user, integration_type, source, state, generation, scopes,
-            asked, account_label, access_ct, config_ct, presented_count, failures, strikes, verify,
+            asked, account_label, access_ct, config_ct, presented_silences, failures, strikes, verify,
             created_at, updated_at
         )
         SELECT

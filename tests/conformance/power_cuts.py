@@ -216,7 +216,7 @@ async def recover(world: World, found: StoredConnection, later: float) -> None:
     before = world.provider("").state
     has_newest = found.state == "active" and refresh_token(found) == before["newest"]
     # After two exchanges without an answer nobody presents it a third time.
-    spent = found.presented is not None and found.presented.count > 1
+    spent = found.presented is not None and found.presented.silences > 1
     await refresh(world, "grants", later + LATER)
     after = world.provider("").state
     found = await connection(world)

@@ -40,7 +40,7 @@ IMPOSSIBLE: Final = (
     "refresh_ct = 'x' WHERE id = 'id-2'",
     "raw_ct = 'x' WHERE id = 'id-2'",
     "presented_digest = 'x' WHERE id = 'id-1'",
-    "presented_count = 1 WHERE id = 'id-1'",
+    "presented_silences = 1 WHERE id = 'id-1'",
     "strikes = 1 WHERE id = 'id-1'",
     "verify = 2",
     "source = 'found'",

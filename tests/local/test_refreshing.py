@@ -129,7 +129,7 @@ async def test_presenting_leaves_a_mark_and_the_tokens_as_they_were(path: Path) 
         assert await vault.refreshes.present(put, SENT)
         marked = await found(vault)
         assert marked == attrs.evolve(put, presented=SENT)
-        again = attrs.evolve(SENT, at=2000.0, count=2, attempt_id="attempt-2")
+        again = attrs.evolve(SENT, at=2000.0, silences=2, attempt_id="attempt-2")
         assert not await vault.refreshes.present(put, again)
         assert await vault.refreshes.present(marked, again)
         assert (await found(vault)).presented == again

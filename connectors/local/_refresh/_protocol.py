@@ -54,8 +54,10 @@ Need: TypeAlias = Literal["soon", "now", "expired", "rejected"]
 _NEVER_ROTATING: Final = frozenset({"never", "n/a"})
 _REASONS: Final[Mapping[str, Reason]] = {"interaction_required": "consent_required"}
 _AT_AN_END: Final = frozenset({"expired", "rejected"})
-# After one exchange without an answer a token is presented once more, and not a third time.
-_MOST_UNANSWERED: Final = 1
+# After one exchange without an answer a token is presented until there is another, and then not
+# a third time, whatever else was answered between them.
+_MOST_SILENCES: Final = 1
+_UNANSWERED: Final = "the provider has not answered the last time"
 # How often a token that has come is tried to be kept, and the pause before the second time.
 _SAVES: Final = 4
 _SAVE_PAUSE: Final = 0.1
@@ -229,19 +231,17 @@ class _Exchange:
             await self._check_force(now)
 
     async def _check_earlier(self, need: Need, now: float) -> None:
-        earlier = self._earlier
-        if not self._rotates or earlier is None or earlier.outcome != "unanswered":
+        earlier, policy = self._earlier, self._refresher.policy
+        if not self._rotates or earlier is None or not earlier.silences:
             return
-        policy = self._refresher.policy
-        going_on = time_left(earlier.at + policy.quarantine, now, policy.quarantine)
-        spent = earlier.count > _MOST_UNANSWERED
-        if spent and need in _AT_AN_END and not going_on:
+        over = earlier.at + policy.quarantine if earlier.outcome == "unanswered" else None
+        wait = time_left(over, now, policy.quarantine)
+        spent = earlier.silences > _MOST_SILENCES
+        if spent and need in _AT_AN_END and not wait:
             await self._fail("refresh_outcome_lost", "no answer, twice")
         # It may be the last use of this token, so it is kept for when it is needed.
-        if going_on or spent or need == "soon":
-            raise self._postponed(
-                going_on or policy.pause, "the provider has not answered the last time"
-            )
+        if wait or spent or need == "soon":
+            raise self._postponed(wait or policy.pause, _UNANSWERED)
 
     async def _check_force(self, now: float) -> None:
         refresher, row = self._refresher, self._row
@@ -261,7 +261,8 @@ class _Exchange:
             attempt_id=uuid4().hex,
             at=refresher.clock(),
             outcome="unanswered",
-            count=_count(earlier),
+            # That it is one is true until there is an answer.
+            silences=_silences(earlier) + 1,
         )
         if not await refresher.vault.refreshes.present(self._row, mark):
             return await self._adopted()
@@ -340,15 +341,18 @@ class _Exchange:
 
     async def ambiguous(self, failure: RefreshFailure, mark: Presented) -> StoredConnection:
         """5c: the exchange is over, and the provider may have rotated the token all the same."""
-        count = self._earlier.count if self._earlier else 1
-        least = self._refresher.policy.quarantine if failure.quarantine else 0.0
-        raise await self._put_off(
-            failure, attrs.evolve(mark, outcome="ambiguous", count=count), least=least
-        )
+        silences = _silences(self._earlier)
+        marker = attrs.evolve(mark, outcome="ambiguous", silences=silences)
+        raise await self._put_off(failure, marker, least=self._quarantine(failure))
 
     async def unanswered(self, failure: RefreshFailure, mark: Presented) -> StoredConnection:
         """5d: sent, and nobody knows what became of it."""
-        raise await self._put_off(failure, mark)
+        raise await self._put_off(failure, mark, least=self._quarantine(failure))
+
+    def _quarantine(self, failure: RefreshFailure) -> float:
+        """How long the provider may still be at it; of no matter where it takes no token away."""
+        needed = failure.quarantine and self._rotates
+        return self._refresher.policy.quarantine if needed else 0.0
 
     async def refused(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
         """5e: the provider has ended it."""
@@ -432,11 +436,9 @@ _SETTLE: Final = {
 }
 
 
-def _count(earlier: Presented | None) -> int:
-    """How often the token has been met with silence, if it is again."""
-    if earlier is None:
-        return 1
-    return earlier.count + 1 if earlier.outcome == "unanswered" else earlier.count
+def _silences(earlier: Presented | None) -> int:
+    """How often the token has been met with silence."""
+    return 0 if earlier is None else earlier.silences
 
 
 def _problem(failure: RefreshFailure) -> str:

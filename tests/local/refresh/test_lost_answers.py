@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from connectors._requests import rejected_digest
 from connectors.local._refresh import ReconnectRequiredError, RefreshPolicy, RefreshPostponedError
 from tests.local.refresh.providers import (
     ACCESS,
@@ -22,7 +23,7 @@ from tests.local.refresh.providers import (
     world,
 )
 from tests.loops import REAL, on
-from transports import Request, Response
+from transports import Request, Response, Secret
 
 pytestmark = on(REAL)
 
@@ -96,7 +97,7 @@ async def test_after_silence_nothing_is_presented_until_the_exchange_must_have_e
             await it.get()
         row = await it.row()
         assert row.presented is not None
-        assert (row.presented.outcome, row.presented.count) == ("unanswered", 1)
+        assert (row.presented.outcome, row.presented.silences) == ("unanswered", 1)
         it.clock.now += QUARANTINE - 1
         with pytest.raises(RefreshPostponedError) as raised:
             await it.another().connection(OWNER)
@@ -152,6 +153,71 @@ async def test_a_token_that_was_met_with_silence_is_presented_once_more_and_not_
             await it.get()
         assert raised.value.reason == "refresh_outcome_lost"
         assert it.provider.presented == [REFRESH] * 2
+
+
+async def test_a_second_silence_is_the_last_whatever_was_answered_between_them(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        it.provider.next = [says(502), loses, says(502), says(500), loses]
+        for _ in range(5):
+            with pytest.raises(RefreshPostponedError) as raised:
+                await it.get()
+            it.clock.now += raised.value.retry_after
+        with pytest.raises(ReconnectRequiredError) as lost:
+            await it.get()
+        assert lost.value.reason == "refresh_outcome_lost"
+        assert it.provider.presented == [REFRESH] * 5
+
+
+async def test_an_answer_that_says_nothing_is_no_silence(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        silences = []
+        for step in (says(502), says(502), loses, says(502)):
+            it.provider.next = [step]
+            with pytest.raises(RefreshPostponedError) as raised:
+                await it.get()
+            it.clock.now += raised.value.retry_after
+            row = await it.row()
+            assert row.presented is not None
+            silences.append(row.presented.silences)
+        assert silences == [0, 0, 1, 1]
+
+
+async def test_after_silence_an_answer_that_says_nothing_keeps_the_token_for_when_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR - 800
+        it.provider.next = [loses, says(502)]
+        assert token(await it.get()) == ACCESS  # In the background.
+        await settled(it)
+        it.clock.now += QUARANTINE
+        with pytest.raises(RefreshPostponedError) as raised:
+            await it.get(rejected=rejected_digest(Secret(ACCESS)))
+        it.clock.now += raised.value.retry_after
+        assert token(await it.get()) == ACCESS
+        await settled(it)
+        assert it.provider.presented == [REFRESH] * 2
+
+
+async def test_after_silence_a_caller_is_told_to_come_when_the_exchange_must_have_ended(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        it.provider.next = [loses]
+        with pytest.raises(RefreshPostponedError) as raised:
+            await it.get()
+        assert raised.value.retry_after == QUARANTINE
+        it.clock.now += raised.value.retry_after
+        assert token(await it.get()) != ACCESS
 
 
 async def test_after_silence_the_token_is_kept_for_when_it_is_needed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A clock that was wrong and is set right: it keeps nobody from a token for as long as it was wrong.
+"""A clock that was wrong and is set right keeps nobody from a token for as long as it was wrong.
 
 The provider ends a grant when a refresh token is used twice, as the strict ones do. The wall clock
 is set by hand; the rest is real, because a vault works in threads.
