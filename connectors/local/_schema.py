@@ -126,8 +126,8 @@ MIGRATIONS: Final[Migrations] = (
         """
         INSERT INTO new_connections (
             id, app_id, kind, name, user, integration_type, source, state, generation, scopes,
-            asked, account_label, access_ct, config_ct, presented_silences, failures, strikes, verify,
-            created_at, updated_at
+            asked, account_label, access_ct, config_ct, presented_silences, failures, strikes,
+            verify, created_at, updated_at
         )
         SELECT
             id, app_id, kind, name, user, integration_type, 'manual', state, generation, scopes,

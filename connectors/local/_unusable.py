@@ -91,8 +91,8 @@ def _postponed(error: RefreshPostponedError, _: Owner) -> Refusal:
     seconds = max(1, math.ceil(error.retry_after))
     return Refusal(
         503,
-        f"The token of {error.integration_type} has expired and can't be renewed now: "
-        f"{error.problem}; try again in {seconds} s",
+        f"The token of {error.integration_type} can't be renewed now: {error.problem}; "
+        f"try again in {seconds} s",
         code="REFRESH_POSTPONED",
         headers={"retry-after": str(seconds)},
     )

@@ -106,7 +106,7 @@ def test_get_when_the_provider_is_down_says_when_to_try_again(at: Provider) -> N
     ran = at.here("get", "gitlab")
     assert time.monotonic() - began < 20
     assert ran.code == 1
-    assert re.search(r"has expired and can't be renewed now: .*; try again in \d+ s\.$", ran.err)
+    assert re.search(r"can't be renewed now: .*patience.*; try again in \d+ s\.$", ran.err)
 
 
 def test_get_without_the_client_says_which_command_puts_it_in(at: Provider) -> None:

@@ -238,10 +238,10 @@ def unreachable(request: Request) -> Response:
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (says(503, None, Retry_After="7"), "busy (status 503)"),
-        (says(429), "busy (status 429)"),
-        (says(500), "ambiguous (status 500)"),
-        (unreachable, "not_sent"),
+        (says(503, None, Retry_After="7"), "the provider asks for patience (status 503)"),
+        (says(429), "the provider asks for patience (status 429)"),
+        (says(500), "the provider has given no clear answer (status 500)"),
+        (unreachable, "the provider can't be reached"),
     ],
     ids=["503", "429", "500", "unreachable"],
 )
@@ -259,12 +259,26 @@ async def test_a_refresh_that_has_to_wait_says_how_long_in_whole_seconds(
     if "503" in words:
         assert seconds == "7"
     assert told(response) == {
-        "detail": f"The token of dropbox has expired and can't be renewed now: {words}; "
-        f"try again in {seconds} s",
+        "detail": f"The token of dropbox can't be renewed now: {words}; try again in {seconds} s",
         "code": "REFRESH_POSTPONED",
     }
     here.clock.now += int(seconds)
     assert token(await here.token()) == NEW
+
+
+async def test_who_was_refused_a_token_is_not_told_that_it_has_expired(here: World) -> None:
+    await here.connect()
+    here.dropbox.next_token = [says(503, None, Retry_After="7")]
+    response = await here.token(Base44_Rejected_Token=DIGEST)
+    assert (response.status, told(response)) == (
+        503,
+        {
+            "detail": "The token of dropbox can't be renewed now: the provider asks for patience "
+            "(status 503); try again in 7 s",
+            "code": "REFRESH_POSTPONED",
+        },
+    )
+    assert token(await here.token()) == ACCESS
 
 
 async def test_the_wait_is_rounded_up(here: World) -> None:

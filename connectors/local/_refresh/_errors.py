@@ -20,7 +20,7 @@ class ReconnectRequiredError(ConnectionUnusableError):
 
 
 class RefreshPostponedError(ConnectionUnusableError):
-    """Raised when the token has expired and the provider can't be asked for another one yet."""
+    """Raised when another token is needed and the provider can't be asked for it yet."""
 
     def __init__(self, integration_type: str, retry_after: float, problem: str) -> None:
         super().__init__(integration_type, retry_after, problem)
@@ -32,7 +32,7 @@ class RefreshPostponedError(ConnectionUnusableError):
         """What stands in the way, for a person."""
 
     def __str__(self) -> str:
-        return f"The token of {self.integration_type} can't be refreshed now: {self.problem}"
+        return f"The token of {self.integration_type} can't be renewed now: {self.problem}"
 
 
 class ClientMissingError(ConnectionUnusableError):

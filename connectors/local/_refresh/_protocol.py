@@ -28,6 +28,7 @@ from connectors._events import emit
 from connectors.catalog import Integration
 from connectors.local._errors import VaultError
 from connectors.local._oauth import (
+    FailureKind,
     RefreshFailure,
     Tokens,
     clock_skew,
@@ -57,7 +58,15 @@ _AT_AN_END: Final = frozenset({"expired", "rejected"})
 # After one exchange without an answer a token is presented until there is another, and then not
 # a third time, whatever else was answered between them.
 _MOST_SILENCES: Final = 1
-_UNANSWERED: Final = "the provider has not answered the last time"
+_PROBLEMS: Final[Mapping[FailureKind, str]] = {
+    "not_sent": "the provider can't be reached",
+    "busy": "the provider asks for patience",
+    "ambiguous": "the provider has given no clear answer",
+    "unanswered": "the provider has not answered",
+    "refused": "the provider refuses it",
+    "client_rejected": "the provider refuses the OAuth client",
+    "unknown": "the provider refuses it, and why is not known here",
+}
 # How often a token that has come is tried to be kept, and the pause before the second time.
 _SAVES: Final = 4
 _SAVE_PAUSE: Final = 0.1
@@ -241,7 +250,7 @@ class _Exchange:
             await self._fail("refresh_outcome_lost", "no answer, twice")
         # It may be the last use of this token, so it is kept for when it is needed.
         if wait or spent or need == "soon":
-            raise self._postponed(wait or policy.pause, _UNANSWERED)
+            raise self._postponed(wait or policy.pause, _PROBLEMS["unanswered"])
 
     async def _check_force(self, now: float) -> None:
         refresher, row = self._refresher, self._row
@@ -442,8 +451,10 @@ def _silences(earlier: Presented | None) -> int:
 
 
 def _problem(failure: RefreshFailure) -> str:
-    status = "" if failure.status is None else f" (status {failure.status})"
-    return f"{failure.code or failure.kind}{status}"
+    """What stands in the way, for a person."""
+    status = None if failure.status is None else f"status {failure.status}"
+    details = ", ".join(detail for detail in (failure.code, status) if detail is not None)
+    return f"{_PROBLEMS[failure.kind]} ({details})" if details else _PROBLEMS[failure.kind]
 
 
 def _tell(row: StoredConnection, outcome: str, **facts: object) -> None:

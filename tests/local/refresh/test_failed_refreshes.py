@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.local._refresh import RefreshPostponedError
-from tests.local.refresh.providers import OWNER, REFRESH, Step, says, unreachable, world
+from connectors.local._refresh import ConnectionUnusableError, RefreshPostponedError
+from tests.local.refresh.providers import OWNER, REFRESH, Step, loses, says, unreachable, world
 from tests.loops import REAL, on
 
 pytestmark = on(REAL)
@@ -41,6 +41,38 @@ async def test_a_refresh_that_was_not_done_leaves_the_token_as_it_was(
         assert it.provider.presented == [REFRESH] * 2
 
 
+@pytest.mark.parametrize(
+    ("failure", "problem"),
+    [
+        (unreachable, "the provider can't be reached"),
+        (says(503), "the provider asks for patience (status 503)"),
+        (says(502), "the provider has given no clear answer (status 502)"),
+        (loses, "the provider has not answered"),
+        (says(418), "the provider refuses it, and why is not known here (status 418)"),
+        (
+            says(400, {"error": "slow_down"}),
+            "the provider refuses it, and why is not known here (slow_down, status 400)",
+        ),
+        (
+            says(401, {"error": "invalid_client"}),
+            "the provider refuses the OAuth client (invalid_client, status 401)",
+        ),
+    ],
+)
+async def test_what_stands_in_the_way_is_told_in_words_for_a_person(
+    tmp_path: Path, failure: Step, problem: str
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+        it.provider.next = [failure]
+        with pytest.raises(ConnectionUnusableError) as raised:
+            await it.get()
+        assert (await it.row()).last_error == problem
+        if isinstance(raised.value, RefreshPostponedError):
+            assert raised.value.problem == problem
+
+
 async def test_a_provider_that_is_left_alone_is_left_alone_by_every_process(
     tmp_path: Path,
 ) -> None:
@@ -70,7 +102,7 @@ async def test_the_back_off_grows_with_each_failure_and_ends_with_a_success(
                 await it.get()
             row = await it.row()
             assert row.failures == failures
-            assert row.last_error == "busy (status 503)"
+            assert row.last_error == "the provider asks for patience (status 503)"
             it.clock.now += BACK_OFF * 2**failures
         await it.get()
         assert (await it.row()).failures == 0
