@@ -1,7 +1,8 @@
 """From one generation of a connection to the next: what changes, what stays. Pure.
 
 A generation is a connection's tokens and state. With the next one everything that was known of the
-refresh of the old tokens ends: it is not held against the new ones.
+refresh of the old tokens ends: it is not held against the new ones. Only that somebody wanted
+others stays over a renewal, or a service that refuses every token would have each of them renewed.
 """
 
 from collections.abc import Mapping
@@ -90,6 +91,7 @@ def renewed(connection: StoredConnection, tokens: Tokens, now: float) -> StoredC
         access_token=tokens.access_token,
         refresh_token=refresh_token,
         raw=tokens.raw,
+        forced_at=connection.forced_at,
         has_refresh_token=refresh_token is not None,
         obtained_at=tokens.obtained_at,
         expires_at=tokens.expires_at,

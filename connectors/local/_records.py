@@ -326,4 +326,4 @@ class StoredConnection(ConnectionSummary):
     """When it did so for the first time, in Unix seconds."""
 
     forced_at: float | None = attrs.field(validator=MAYBE_SECONDS)
-    """When somebody last asked for a refresh of these tokens, whatever their age."""
+    """When somebody last asked for other tokens, whatever the age of those that there were."""

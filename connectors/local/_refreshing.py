@@ -137,6 +137,8 @@ class Refreshes:
     async def force(self, connection: StoredConnection, at: float) -> bool:
         """Remember that somebody wanted other tokens, whatever the age of these.
 
+        It holds for all that have the same token, and until there is another grant.
+
         Returns:
             False when somebody else was quicker; then nothing is changed.
         """
@@ -154,8 +156,8 @@ def _present(database: Database, connection: StoredConnection, presented: Presen
         earlier = None if connection.presented is None else connection.presented.attempt_id
         if row is None or row["attempt_id"] != earlier:
             return False
-        for each in (connection, *_rows.siblings(database, connection)):
-            _rows.mark(database, presented, "id = :id", {"id": each.id})
+        for connection_id in _holders(database, connection):
+            _rows.mark(database, presented, "id = :id", {"id": connection_id})
     return True
 
 
@@ -208,9 +210,10 @@ def _force(database: Database, connection: StoredConnection, at: float) -> bool:
         row = _unmoved(database, connection, "forced_at")
         if row is None:
             return False
-        database.connection.execute(
-            "UPDATE connections SET forced_at = ? WHERE id = ?", (at, row["id"])
-        )
+        for connection_id in _holders(database, connection):
+            database.connection.execute(
+                "UPDATE connections SET forced_at = ? WHERE id = ?", (at, connection_id)
+            )
     return True
 
 
@@ -230,3 +233,8 @@ def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> 
         return None
     same = (row[field] == getattr(connection, field) for field in ("generation", *fields))
     return row if all(same) else None
+
+
+def _holders(database: Database, connection: StoredConnection) -> tuple[str, ...]:
+    """The ids of all that have the token of a connection."""
+    return (connection.id, *(sibling.id for sibling in _rows.siblings(database, connection)))

@@ -172,11 +172,19 @@ async def test_a_new_token_that_is_refused_too_is_not_renewed_again(here: World)
     here.dropbox.next_call = [says(401, {"error": "expired_access_token"})] * 2
     assert await here.call() == (200, REFUSED)
     assert sent_tokens(here) == [f"Bearer {ACCESS}", f"Bearer {NEW}"]
-    # A minute is given to a provider that refuses every token.
-    here.dropbox.next_call = [says(401, {"error": "expired_access_token"})] * 2
+
+
+async def test_a_provider_that_refuses_every_token_is_asked_for_one_a_minute(here: World) -> None:
+    await here.connect()
+    here.dropbox.next_call = [says(401, {"error": "expired_access_token"})] * 20
+    for _ in range(10):
+        assert await here.call() == (200, REFUSED)
+        here.clock.now += 1
+    assert len(here.dropbox.calls) == 11
+    assert len(here.dropbox.token_calls) == 1
+    here.clock.now += 50
     assert await here.call() == (200, REFUSED)
-    assert len(here.dropbox.calls) <= 4
-    assert len(here.dropbox.token_calls) <= 2
+    assert len(here.dropbox.token_calls) == 2
 
 
 async def test_a_token_that_comes_back_as_it_was_is_not_sent_again(here: World) -> None:

@@ -155,7 +155,7 @@ async def test_renewed_tokens_take_the_place_of_the_old_ones(path: Path) -> None
     assert renewed.asked == put.asked
     assert renewed.connection_config == {"team": VALUE, "host": "h"}
     assert (renewed.presented, renewed.failures, renewed.next_attempt_at) == (None, 0, None)
-    assert (renewed.last_error, renewed.strikes, renewed.forced_at) == (None, 0, None)
+    assert (renewed.last_error, renewed.strikes, renewed.forced_at) == (None, 0, 4000.0)
     assert renewed.updated_at > put.updated_at
 
 
@@ -378,6 +378,17 @@ async def test_a_token_that_was_sent_is_marked_wherever_it_is(path: Path) -> Non
 
 async def marks(vault: Vault) -> list[Presented | None]:
     return [(await found(vault, row.owner)).presented for row in await vault.list("app-1")]
+
+
+async def test_a_token_that_somebody_wanted_replaced_is_so_wherever_it_is(path: Path) -> None:
+    async with Vault(path) as vault:
+        jo = await vault.put(JO, consented(lock_key="chain"))
+        await vault.put(KIM, consented(lock_key="chain"))
+        await vault.put(Owner.app_user("app-1", "c", "lee"), consented(7, lock_key="chain"))
+        assert await vault.refreshes.force(jo, 4000.0)
+        rows = [await found(vault, row.owner) for row in await vault.list("app-1")]
+        assert [row.forced_at for row in rows] == [4000.0, 4000.0, None]
+        assert (await vault.put(JO, consented(8))).forced_at is None
 
 
 async def test_a_token_that_was_refused_fails_wherever_it_is(path: Path) -> None:

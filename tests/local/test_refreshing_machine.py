@@ -43,6 +43,10 @@ class Row:
         """The row in its next generation."""
         return Row(state, self.generation + 1, number, config)
 
+    def renewed(self, number: int) -> "Row":
+        """The row with tokens that have taken the place of its own."""
+        return attrs.evolve(self.next("active", number, self.config), forced_at=self.forced_at)
+
 
 class Machine(RuleBasedStateMachine):
     """A vault, next to what it is to hold."""
@@ -114,7 +118,7 @@ class Machine(RuleBasedStateMachine):
         done = self.do(lambda: self.vault.refreshes.renew(seen, tokens(number)))
         assert (done is not None) == self.stands(then)
         if done is not None:
-            self.row = self.row.next("active", number, self.row.config)
+            self.row = self.row.renewed(number)
 
     @precondition(lambda self: self.looks)
     @rule(back=LOOKS)
@@ -123,7 +127,7 @@ class Machine(RuleBasedStateMachine):
         number = self.fresh()
         self.do(lambda: self.vault.refreshes.spool(seen, tokens(number)))
         if self.stands(then):
-            self.row = self.row.next("active", number, self.row.config)
+            self.row = self.row.renewed(number)
 
     @precondition(lambda self: self.looks)
     @rule(back=LOOKS, strike=st.booleans(), clear=st.booleans())

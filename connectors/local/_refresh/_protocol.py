@@ -258,8 +258,14 @@ class _Exchange:
         again = None if row.forced_at is None else row.forced_at + interval
         wait = time_left(again, now, interval)
         if wait > 0:
-            raise self._postponed(wait, "it was refused and renewed a moment ago")
+            raise self._postponed(wait, self._forced_already())
         await refresher.vault.refreshes.force(row, now)
+
+    def _forced_already(self) -> str:
+        obtained_at, forced_at = self._row.obtained_at, self._row.forced_at
+        if obtained_at is not None and forced_at is not None and obtained_at >= forced_at:
+            return "it was refused and renewed a moment ago"
+        return self._row.last_error or "it was refused a moment ago"
 
     async def run(self) -> StoredConnection:
         """Steps 3 to 5."""

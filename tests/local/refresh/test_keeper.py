@@ -285,6 +285,53 @@ async def test_a_refused_token_is_renewed_once_a_minute_at_most(tmp_path: Path) 
         assert len(it.provider.presented) == 2
 
 
+async def test_a_new_token_that_is_refused_too_is_not_renewed_within_a_minute(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += 1
+        renewed = await it.get(rejected=rejected_digest(Secret(ACCESS)))
+        it.clock.now += 59
+        rejected = rejected_digest(Secret(token(renewed)))
+        with pytest.raises(RefreshPostponedError, match="refused and renewed a moment") as raised:
+            await it.get(rejected=rejected)
+        assert raised.value.retry_after == 1
+        # Who was not refused it gets it.
+        assert token(await it.get()) == token(renewed)
+        assert len(it.provider.presented) == 1
+        it.clock.now += 1
+        assert token(await it.get(rejected=rejected)) != token(renewed)
+        assert len(it.provider.presented) == 2
+
+
+async def test_a_token_that_was_refused_and_not_renewed_is_not_said_to_be(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        row = await it.connect()
+        it.clock.now += HOUR / 2
+        await it.vault.refreshes.force(row, it.clock.now)
+        rejected = rejected_digest(Secret(ACCESS))
+        with pytest.raises(RefreshPostponedError, match="refused a moment ago"):
+            await it.get(rejected=rejected)
+        it.clock.now += 60
+        it.provider.next = [unreachable]
+        with pytest.raises(RefreshPostponedError):
+            await it.get(rejected=rejected)
+        it.clock.now += 30
+        with pytest.raises(RefreshPostponedError, match="can't be reached") as raised:
+            await it.get(rejected=rejected)
+        assert raised.value.retry_after == 30
+
+
+async def test_a_new_consent_may_be_renewed_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        rejected = rejected_digest(Secret(ACCESS))
+        for times in (1, 2):
+            await it.connect()
+            assert token(await it.get(rejected=rejected)) != ACCESS
+            assert len(it.provider.presented) == times
+
+
 async def test_the_digest_of_a_token_is_what_a_client_sends() -> None:
     assert rejected_digest(Secret("a")) == "sha256=ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs"
     assert hashlib.sha256(b"a").hexdigest().startswith("ca978112")
