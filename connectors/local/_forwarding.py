@@ -5,9 +5,10 @@ and nothing else: not the host, unless the integration type declares it, not whe
 because none is followed, and not the credential.
 
 A token that the provider refuses is renewed, and the call sent once more: it was refused, so it was
-not executed, whatever its method.
+not executed, whatever its method. All of that has one deadline.
 """
 
+from contextlib import suppress
 from typing import Final, final
 
 import anyio
@@ -61,14 +62,21 @@ class Forwarder:
         keeper: Has the tokens.
         transport: The way to the providers; it is not closed here.
         allow_local_hosts: As for `connectors.catalog.check_config`.
+        deadline: Seconds for all of a call.
     """
 
     def __init__(
-        self, keeper: TokenKeeper, transport: Transport, *, allow_local_hosts: bool = False
+        self,
+        keeper: TokenKeeper,
+        transport: Transport,
+        *,
+        allow_local_hosts: bool = False,
+        deadline: float = _DEADLINE,
     ) -> None:
         self._keeper = keeper
         self._transport = transport
         self._allow_local_hosts = allow_local_hosts
+        self._deadline = deadline
 
     async def forward(
         self, call: Call, integration: Integration, connection: StoredConnection
@@ -87,29 +95,29 @@ class Forwarder:
 
         Cancelled, it ends at once, and whether the provider has executed the call is not known.
         """
-        deadline = anyio.current_time() + _DEADLINE
+        deadline = anyio.current_time() + self._deadline
         self._request(call, integration, connection)  # Nothing is renewed for what can't be sent.
         good = await self._keeper.connection(connection.owner)
         if good is None:
             raise not_connected()
         result = await self._send(call, integration, good, deadline)
         if isinstance(result, Response) and result.status == _UNAUTHORIZED:
-            renewed = await self._renewed(good)
+            renewed = await self._renewed(good, deadline)
             if renewed is not None:
                 good = renewed
                 result = await self._send(call, integration, good, deadline)
         assert good.access_token is not None
         return envelope(result, integration, good.access_token)
 
-    async def _renewed(self, refused: StoredConnection) -> StoredConnection | None:
-        """The connection with another token than the refused one; None if there is no other."""
+    async def _renewed(self, refused: StoredConnection, deadline: float) -> StoredConnection | None:
+        """The connection with another token than the refused one; None if there is no other.
+
+        Then the refusal is the result, as every other answer is.
+        """
         assert refused.access_token is not None
-        try:
-            renewed = await self._keeper.connection(
-                refused.owner, rejected=rejected_digest(refused.access_token)
-            )
-        except ConnectionUnusableError:
-            return None  # Then the refusal is the result, as every other answer is.
+        rejected, renewed = rejected_digest(refused.access_token), None
+        with suppress(ConnectionUnusableError), anyio.CancelScope(deadline=deadline):
+            renewed = await self._keeper.connection(refused.owner, rejected=rejected)
         if renewed is None or renewed.access_token == refused.access_token:
             return None
         return renewed
