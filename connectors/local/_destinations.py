@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from connectors.catalog import Integration, config_problem
 from connectors.local._answers import Refusal
 from connectors.local._calls import Call
+from connectors.local._escapes import has_broken_escape
 from connectors.local._fields import ConnectionConfig
 from connectors.local._oauth._templates import filled, filled_url
 from connectors.local._records import StoredConnection
@@ -24,7 +25,6 @@ Values: TypeAlias = Mapping[str, Secret]
 """The values that fill in a type's templates, by their names."""
 
 _UNSENDABLE: Final = re.compile(r"[\x00-\x20\x7f?#]|[\ud800-\udfff]")
-_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MISREAD: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _DOTS: Final = frozenset({".", ".."})
 # A path that was encoded more often than this is no honest one.
@@ -96,7 +96,7 @@ def _path(path: str) -> str:
         not path.startswith("/")
         or path.startswith("//")
         or _UNSENDABLE.search(path)
-        or _BROKEN_ESCAPE.search(path)
+        or has_broken_escape(path)
         or _has_two_readings(path)
     ):
         raise Refusal(

@@ -5,7 +5,6 @@ every segment has one reading: what is no text, or would be resolved away as `.`
 refused and never repaired.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeAlias
 from urllib.parse import unquote
@@ -14,12 +13,12 @@ import attrs
 
 from connectors.local._answers import Refusal
 from connectors.local._authority import Principal, Role
+from connectors.local._escapes import has_broken_escape
 from connectors.local._services import Services
 from transports import Headers, Request, Response
 
 _ANY: Final = "*"
 _BEFORE_APP: Final = ("api", "apps")
-_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @attrs.frozen
@@ -145,7 +144,7 @@ def _path_and_query(request: Request) -> tuple[str, str]:
 
 
 def _segments(path: str) -> tuple[str, ...] | None:
-    if _BROKEN_ESCAPE.search(path):
+    if has_broken_escape(path):
         return None
     try:
         segments = tuple(unquote(segment, errors="strict") for segment in path.split("/"))
