@@ -57,7 +57,7 @@ def _row(catalog: Catalog, connection: ConnectionSummary, now: float) -> tuple[s
         _state(catalog, connection, now) + (f" ({reason})" if reason else ""),
         connection.account_label or NOTHING,
         _minute(connection.updated_at),
-        _end(catalog, connection),
+        _end(catalog, connection, now),
         " ".join(connection.scopes) or NOTHING,
     )
 
@@ -67,15 +67,15 @@ def _state(catalog: Catalog, connection: ConnectionSummary, now: float) -> str:
     return connection.state if failed else status(connection, catalog(), now)
 
 
-def _end(catalog: Catalog, connection: ConnectionSummary) -> str:
+def _end(catalog: Catalog, connection: ConnectionSummary, now: float) -> str:
     if connection.expires_at is None:
         return NOTHING
-    renewed = ", renewed by itself" if _is_renewed(catalog, connection) else ""
+    renewed = ", renewed by itself" if _is_renewed(catalog, connection, now) else ""
     return f"{_minute(connection.expires_at)}{renewed}"
 
 
-def _is_renewed(catalog: Catalog, connection: ConnectionSummary) -> bool:
-    return renewable(connection, catalog().get(connection.integration_type))
+def _is_renewed(catalog: Catalog, connection: ConnectionSummary, now: float) -> bool:
+    return renewable(connection, catalog().get(connection.integration_type), now)
 
 
 def _minute(seconds: float) -> str:
@@ -103,7 +103,7 @@ def _as_json(catalog: Catalog, connection: ConnectionSummary, now: float) -> dic
         "created_at": time_text(connection.created_at),
         "updated_at": time_text(connection.updated_at),
         "expires_at": None if expires_at is None else time_text(expires_at),
-        "renewable": _is_renewed(catalog, connection),
+        "renewable": _is_renewed(catalog, connection, now),
         "failures": connection.failures,
         "last_error": connection.last_error,
     }

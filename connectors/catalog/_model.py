@@ -157,6 +157,9 @@ class Refresh:
     """Error codes of an outage, whatever the status: they say nothing of the tokens."""
     min_age: int | None = None
     """A token that is younger is not renewed."""
+    only_while_good: bool = False
+    """A token is renewed only as long as it is good: after its end only a new consent helps. So it
+    must not be left alone for as long as it lives."""
     renew_after: int | None = None
     """Renew a token of this age, though it would live longer."""
     hard_margin: int | None = None
@@ -165,6 +168,16 @@ class Refresh:
     """Captured values that name the chain of refresh tokens: connections of one client with equal
     values share it, so only one of them may renew at a time. Empty: each has its own chain."""
     notes: str | None = None
+
+    @property
+    def is_extended_by_use(self) -> bool:
+        """Does the life of a refresh token begin anew when it is used?"""
+        return self.refresh_token_lifetime_kind in {"sliding", "idle"}
+
+    @property
+    def has_fixed_end(self) -> bool:
+        """Does a refresh token end at one time after the consent, however it is used?"""
+        return self.refresh_token_lifetime_kind == "absolute"  # noqa: S105 - a kind, no password.
 
 
 @frozen(kw_only=True)

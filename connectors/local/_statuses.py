@@ -24,17 +24,21 @@ def status(connection: ConnectionSummary, catalog: Mapping[str, Integration], no
     """
     if connection.state == "disconnected":
         return "disconnected"
-    over = connection.expires_at is not None and connection.expires_at <= now
-    integration = catalog.get(connection.integration_type)
-    if connection.state == "refresh_failed" or (over and not renewable(connection, integration)):
-        return "expired"
-    return "active"
+    lasts = not _is_over(connection, now) or renewable(
+        connection, catalog.get(connection.integration_type), now
+    )
+    return "active" if connection.state == "active" and lasts else "expired"
 
 
-def renewable(connection: ConnectionSummary, integration: Integration | None) -> bool:
+def renewable(connection: ConnectionSummary, integration: Integration | None, now: float) -> bool:
     """Can the token of a connection of this type be renewed without its owner?"""
     return (
         connection.source == "oauth"
         and integration is not None
         and is_renewable(integration, has_refresh_token=connection.has_refresh_token)
+        and not (integration.refresh.only_while_good and _is_over(connection, now))
     )
+
+
+def _is_over(connection: ConnectionSummary, now: float) -> bool:
+    return connection.expires_at is not None and connection.expires_at <= now

@@ -265,6 +265,7 @@ def test_what_a_plain_client_gets_wrong_is_told_by_the_data() -> None:
     assert of["instagram"].token[0].answer.wrapped_in == "data.0"
     assert [step.call.method for step in of["instagram"].token] == ["POST", "GET"]
     assert of["instagram"].refresh.min_age == 24 * 3600
+    assert of["instagram"].refresh.renew_after == of["square"].refresh.renew_after == 7 * 24 * 3600
     assert of["gitlab"].refresh.call is not None
     assert of["gitlab"].refresh.call.call.parameters["redirect_uri"] == "{redirect_uri}"
     assert of["databricks"].refresh.hard_margin == 40
@@ -283,3 +284,9 @@ def test_that_a_provider_refuses_this_machine_is_known_of_those_whose_notes_say_
     assert refusing == {"contentful", "instagram", "slack", "slackbot", "wix"}
     taking = [i for i in integrations().values() if i.loopback_redirect]
     assert all(re.search("localhost|127.0.0.1|loopback", i.redirect_uri_notes) for i in taking)
+
+
+def test_only_instagram_must_be_renewed_before_its_token_ends() -> None:
+    assert [name for name, it in integrations().items() if it.refresh.only_while_good] == [
+        "instagram"
+    ]

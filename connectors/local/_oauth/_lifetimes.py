@@ -21,8 +21,6 @@ _SHORTEST: Final = 1.0
 _LONGEST: Final = 100 * 365 * 24 * 3600.0
 _TOLERATED_SKEW: Final = 60.0
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
-_COUNTED_ANEW: Final = frozenset({"sliding", "idle"})
-_COUNTED_ONCE: Final = frozenset({"absolute"})
 
 
 def clock_skew(headers: Headers, now: float) -> float:
@@ -65,9 +63,9 @@ def end_of_refresh(
     refresh: Refresh, paths: TokenAnswer, data: Json, *, sent_at: float, renewal: bool
 ) -> float | None:
     """When the refresh token ends, or None if the answer does not change that."""
-    counted = _COUNTED_ANEW if renewal else _COUNTED_ANEW | _COUNTED_ONCE
     lifetime = _seconds(at(data, paths.refresh_expires_in))
-    if lifetime is None and refresh.refresh_token_lifetime_kind in counted:
+    begins = refresh.is_extended_by_use or (refresh.has_fixed_end and not renewal)
+    if lifetime is None and begins:
         lifetime = refresh.refresh_token_lifetime
     return None if lifetime is None else sent_at + lifetime
 

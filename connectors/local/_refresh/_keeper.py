@@ -225,9 +225,10 @@ class TokenKeeper:
         )
 
     def _can_renew(self, row: StoredConnection, integration: Integration) -> bool:
-        age = self._clock() - (row.obtained_at or 0.0)
+        now = self._clock()
+        age = now - (row.obtained_at or 0.0)
         old_enough = age >= (integration.refresh.min_age or -math.inf)
-        return old_enough and renewable(row, integration)
+        return old_enough and renewable(row, integration, now)
 
     async def _renewed(
         self, row: StoredConnection, integration: Integration, need: Need
