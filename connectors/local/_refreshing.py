@@ -9,7 +9,6 @@ workspace of the provider. They have the same tokens at all times, so what happe
 happens to all.
 """
 
-import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +21,6 @@ from connectors.local._generations import failed
 from connectors.local._oauth import Tokens
 from connectors.local._records import (
     REASONS,
-    ConnectionSummary,
     Presented,
     Reason,
     StoredConnection,
@@ -145,9 +143,12 @@ class Refreshes:
         check_seconds("at", at)
         return await self._work.run(partial(_force, connection=connection, at=at))
 
-    async def due(self, before: float = math.inf) -> tuple[ConnectionSummary, ...]:
-        """The consented connections whose access or refresh token ends before a time."""
-        return await self._work.run(partial(_due, before=before))
+    async def ending(self) -> tuple[str, ...]:
+        """The ids of the consented connections that have a token with an end.
+
+        None of their rows is read: what is wrong with one of them is of no concern to the others.
+        """
+        return await self._work.run(_ending)
 
 
 def _present(database: Database, connection: StoredConnection, presented: Presented) -> bool:
@@ -217,13 +218,12 @@ def _force(database: Database, connection: StoredConnection, at: float) -> bool:
     return True
 
 
-def _due(database: Database, before: float) -> tuple[ConnectionSummary, ...]:
-    where = (
-        "state = 'active' AND source = 'oauth'"
-        " AND (expires_at < :before OR refresh_expires_at < :before) ORDER BY id"
+def _ending(database: Database) -> tuple[str, ...]:
+    found = database.connection.execute(
+        "SELECT id FROM connections WHERE state = 'active' AND source = 'oauth'"
+        " AND (expires_at IS NOT NULL OR refresh_expires_at IS NOT NULL) ORDER BY id"
     )
-    found = _rows.TABLE.rows(database, where, {"before": before})
-    return tuple(_rows.summary(database, row) for row in found)
+    return tuple(connection_id for (connection_id,) in found)
 
 
 def _unmoved(database: Database, connection: StoredConnection, *fields: str) -> Row | None:

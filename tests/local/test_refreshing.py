@@ -451,21 +451,22 @@ async def test_a_damaged_row_is_not_renewed_over(path: Path) -> None:
         assert rows(path) == before
 
 
-async def test_what_ends_before_a_time_is_due(path: Path) -> None:
+async def test_what_has_an_end_and_was_consented_to_is_looked_after(path: Path) -> None:
     async with Vault(path) as vault:
-        for user, ends in {"a": (100, 900), "b": (500, 300), "c": (500, 900)}.items():
-            await vault.put(
-                Owner.app_user("app-1", "c", user),
-                consented(expires_at=ends[0], refresh_expires_at=ends[1]),
-            )
-        endless = consented(expires_at=None, refresh_expires_at=None)
-        await vault.put(Owner.app_user("app-1", "c", "d"), endless)
-        await vault.put(Owner.app_user("app-1", "c", "e"), Grant("slack", "t", expires_at=1))
-        failed = await vault.put(Owner.app_user("app-1", "c", "f"), consented(expires_at=1))
+        ids = [
+            (await vault.put(Owner.app_user("app-1", "c", user), grant)).id
+            for user, grant in {
+                "a": consented(expires_at=100, refresh_expires_at=None),
+                "b": consented(expires_at=None, refresh_expires_at=300),
+                "c": consented(expires_at=None, refresh_expires_at=None),
+                "d": Grant("slack", "t", expires_at=1),
+            }.items()
+        ]
+        failed = await vault.put(Owner.app_user("app-1", "c", "e"), consented(expires_at=1))
         await vault.refreshes.fail(failed, "unknown", "odd")
-        due = await vault.refreshes.due(400.0)
-        assert {row.owner.user for row in due} == {"a", "b"}
-        assert {row.owner.user for row in await vault.refreshes.due()} == {"a", "b", "c"}
+        with database(path) as other:
+            other.execute("UPDATE connections SET created_at = 'now' WHERE id = ?", ids[:1])
+        assert await vault.refreshes.ending() == tuple(sorted(ids[:2]))
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", 5])

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from connectors.catalog import Refresh
+from connectors.local._records import ConnectionSummary
 from connectors.local._refresh._policy import CLOCK_SET_BACK
 
 Due: TypeAlias = Literal["not_yet", "soon", "now", "expired"]
@@ -87,12 +88,31 @@ def spread_of(connection_id: str, generation: int) -> float:
     return int.from_bytes(digest[:4]) / 0xFFFF_FFFF * 2 - 1
 
 
-def is_dying(*, refresh_expires_at: float | None, refresh: Refresh, now: float) -> bool:
-    """Has the refresh token less than a quarter of its life left, so that a use has to save it?"""
-    lifetime = refresh.refresh_token_lifetime
-    if refresh_expires_at is None or lifetime is None:
-        return False
-    return refresh_expires_at - now < lifetime / 4
+def is_idle_too_long(row: ConnectionSummary, refresh: Refresh, now: float) -> bool:
+    """Would a connection that nobody uses be lost, if it is not renewed soon?
+
+    That is so when a renewal moves the end of its refresh token and less than a quarter of that
+    one's life is left, and when its access token must not end and is due.
+    """
+    if refresh.only_while_good:
+        urgency = due(
+            obtained_at=row.obtained_at or 0.0,
+            expires_at=row.expires_at,
+            refresh=refresh,
+            now=now,
+        )
+        return urgency not in {"not_yet", "expired"}
+    return refresh.is_extended_by_use and _is_in_its_last_quarter(row, refresh, now)
+
+
+def is_ending(row: ConnectionSummary, refresh: Refresh, now: float) -> bool:
+    """Will the refresh token end soon, whatever is done with it?"""
+    return refresh.has_fixed_end and _is_in_its_last_quarter(row, refresh, now)
+
+
+def _is_in_its_last_quarter(row: ConnectionSummary, refresh: Refresh, now: float) -> bool:
+    ends_at, lifetime = row.refresh_expires_at, refresh.refresh_token_lifetime
+    return ends_at is not None and lifetime is not None and ends_at - now < lifetime / 4
 
 
 def _between(value: float, limits: tuple[float, float]) -> float:

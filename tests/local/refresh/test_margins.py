@@ -1,14 +1,12 @@
 """When a token is due: tables, and what holds for every lifetime."""
 
-import math
-
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.catalog import Refresh, integrations
-from connectors.local._refresh._margins import due, is_dying, margins, spread_of
+from connectors.local._refresh._margins import due, margins, spread_of
 
 NOW = 1_700_000_000.0
 PLAIN = Refresh(
@@ -101,22 +99,3 @@ def test_a_provider_may_want_its_tokens_renewed_long_before_their_end() -> None:
     for age, expected in ((7 * DAY, "soon"), (7 * DAY - 1, "not_yet")):
         told = due(obtained_at=NOW - age, expires_at=NOW + 30 * DAY - age, refresh=square, now=NOW)
         assert told == expected
-
-
-@pytest.mark.parametrize(
-    ("left", "lifetime", "expected"),
-    [(15 * DAY, 60 * DAY, False), (15 * DAY - 1, 60 * DAY, True), (-1, 60 * DAY, True)],
-)
-def test_a_refresh_token_is_dying_in_the_last_quarter_of_its_life(
-    left: float,
-    lifetime: int,
-    expected: bool,  # noqa: FBT001 - a column of the table.
-) -> None:
-    refresh = attrs.evolve(PLAIN, refresh_token_lifetime=lifetime)
-    assert is_dying(refresh_expires_at=NOW + left, refresh=refresh, now=NOW) is expected
-
-
-def test_nothing_is_known_of_the_death_of_a_refresh_token_without_an_end() -> None:
-    lasting = attrs.evolve(PLAIN, refresh_token_lifetime=60)
-    assert not is_dying(refresh_expires_at=None, refresh=lasting, now=NOW)
-    assert not is_dying(refresh_expires_at=NOW - 1, refresh=PLAIN, now=math.inf)

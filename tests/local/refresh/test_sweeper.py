@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import anyio
+import pytest
 import structlog
 
+from connectors.catalog import integrations
 from connectors.local import Grant, Owner
 from connectors.local._refresh._sweeper import Sweeper
 from tests.local.refresh.providers import ACCESS, OWNER, REFRESH, TYPE, World, says, world
+from tests.local.vaults import database
 from tests.loops import REAL, on
 from transports import Request, Response
 
@@ -86,6 +89,60 @@ async def test_a_refresh_that_fails_is_left_for_the_next_pass(tmp_path: Path) ->
         await sweeper(it).sweep()
         assert it.provider.presented == [REFRESH] * 2
         assert it.provider.alive
+
+
+@pytest.mark.parametrize("name", ["linkedin", "tiktok", "snowflake"])
+async def test_an_end_that_no_renewal_moves_is_told_once_and_not_renewed_at(
+    tmp_path: Path, name: str
+) -> None:
+    facts = integrations()[name].refresh
+    lifetime = facts.refresh_token_lifetime
+    assert lifetime is not None
+    async with world(
+        tmp_path, refresh_token_lifetime=lifetime, refresh_token_lifetime_kind="absolute"
+    ) as it:
+        sweeps = sweeper(it)
+
+        async def told_in_its_last_quarter() -> list[object]:
+            it.clock.now += lifetime * 0.76
+            with structlog.testing.capture_logs() as events:
+                for _ in range(20):
+                    await sweeps.sweep()
+                    it.clock.now += 600
+            return [(event["event"], event["ends_at"]) for event in events]
+
+        for _ in range(2):
+            ends_at = it.clock.now + lifetime
+            await it.connect(refresh_expires_at=ends_at)
+            assert await told_in_its_last_quarter() == [
+                ("connectors.local.refresh_token_ends", ends_at)
+            ]
+        assert it.provider.presented == []
+
+
+async def test_a_damaged_connection_is_told_and_keeps_nobody_else_from_being_renewed(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, rotates="never") as it:
+        for number in range(4):
+            grant = Grant(
+                TYPE,
+                ACCESS,
+                refresh_token=REFRESH,
+                obtained_at=it.clock.now,
+                refresh_expires_at=it.clock.now + DAY,
+                source="oauth",
+            )
+            owner = Owner.workspace("app-1", f"c-{number}")
+            await it.vault.put(owner, grant, connection_id=f"id-{number}")
+        with database(it.vault.path) as other:
+            other.execute("UPDATE connections SET access_ct = refresh_ct WHERE id = 'id-0'")
+            other.execute("UPDATE connections SET created_at = 'now' WHERE id = 'id-2'")
+        with structlog.testing.capture_logs() as events:
+            await sweeper(it).sweep()
+        failed = [event for event in events if event["event"] == "connectors.local.sweep_failed"]
+        assert [event["connection_id"] for event in failed] == ["id-0", "id-2"]
+        assert len(it.provider.presented) == 2
 
 
 async def test_it_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
