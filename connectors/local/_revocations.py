@@ -6,6 +6,7 @@ While others of the same chain use them still, there is nothing to revoke.
 
 import time
 import uuid
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, final
 
@@ -69,10 +70,22 @@ class Revocations:
         """
         await self._work.run(partial(_add, connection=connection, tokens=tokens))
 
-    async def due(self, now: float, limit: int) -> tuple[Revocation, ...]:
-        """What the provider may be told now, the longest due first, and no more than so many."""
+    async def due(self, now: float) -> Mapping[str, str]:
+        """The ids of what the providers may be told now, the longest due first.
+
+        Each leads to the id of the connection that had the tokens. No secret is opened: what is
+        wrong with one of them is of no concern to the others.
+        """
         check_seconds("now", now)
-        return await self._work.run(partial(_due, now=now, limit=limit))
+        return await self._work.run(partial(_due, now=now))
+
+    async def get(self, revocation_id: str) -> Revocation | None:
+        """What there is to tell; None when somebody else was quicker and it is done.
+
+        Raises:
+            VaultDamagedError: It is not what was written.
+        """
+        return await self._work.run(partial(_get, revocation_id=revocation_id))
 
     async def done(self, revocation_id: str) -> bool:
         """Erase a revocation: the provider knows, or never will.
@@ -127,10 +140,18 @@ def _add(database: Database, connection: StoredConnection, tokens: Tokens) -> No
             add_revocation(database, renewed(connection, tokens, now), now)
 
 
-def _due(database: Database, now: float, limit: int) -> tuple[Revocation, ...]:
-    where = "next_attempt_at <= :now ORDER BY next_attempt_at, created_at LIMIT :limit"
-    found = TABLE.rows(database, where, {"now": now, "limit": limit})
-    return tuple(_opened(database, row) for row in found)
+def _due(database: Database, now: float) -> Mapping[str, str]:
+    found = database.connection.execute(
+        "SELECT id, connection_id FROM revocations WHERE next_attempt_at <= ?"
+        " ORDER BY next_attempt_at, created_at",
+        (now,),
+    )
+    return dict(found.fetchall())
+
+
+def _get(database: Database, revocation_id: str) -> Revocation | None:
+    row = TABLE.row(database, revocation_id)
+    return None if row is None else _opened(database, row)
 
 
 def _done(database: Database, revocation_id: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from connectors.local._oauth import Tokens
+from connectors.local._oauth_records import Revocation
 from connectors.local._records import Grant, Presented, StoredConnection
 from connectors.local._vault import Vault
 from tests.local.vaults import OWNER
@@ -43,6 +44,12 @@ def tokens(number: int = 2, **values: Any) -> Tokens:
         "raw": Secret("{}"),
     }
     return Tokens(**{**known, **values})
+
+
+async def due(vault: Vault, now: float = 4e9) -> list[Revocation]:
+    """What the providers are to be told, by a time or ever."""
+    jobs = [await vault.revocations.get(job) for job in await vault.revocations.due(now)]
+    return [job for job in jobs if job is not None]
 
 
 Step = Callable[[Vault, StoredConnection], Awaitable[object]]

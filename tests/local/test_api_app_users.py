@@ -10,6 +10,7 @@ import pytest
 from connectors.local import Grant, Owner
 from tests.local.backends import APP, NOT_CONNECTED, USERS_ONLY, told
 from tests.local.dropbox import ACCESS, REDIRECT_URI, REFRESH, World, consent_at, world
+from tests.local.steps import due
 from tests.loops import REAL, on
 from transports import ConnectError
 
@@ -225,7 +226,7 @@ async def test_a_provider_that_cant_be_told_keeps_nobody_connected(here: World) 
     assert response.status == 200
     assert await token_of(here, "ann") == 404
     await here.local.backend._services.keeper.revoke()
-    [job] = await here.vault.revocations.due(here.clock.now + 1e6, 10)
+    [job] = await due(here.vault)
     assert job.attempts == 1
 
 

@@ -13,6 +13,7 @@ from connectors.local import Authority, Grant, LocalBackend, Owner, Vault
 from connectors.local._providers import Providers
 from tests.local.backends import APP, Local, told
 from tests.local.dropbox import ACCESS, CALL_PATH, OWNER, REFRESH, World, world
+from tests.local.steps import due
 from tests.loops import REAL, REAL_ASYNCIO, TRIO, on
 from tests.transports.raw_server import answering, serving
 from transports import (
@@ -215,7 +216,7 @@ async def test_on_trio_without_a_transport_it_tries_nothing_that_others_would_pa
             "DELETE", "external-auth/integrations/dropbox/remove", here.local.workspace()
         )
         await here.local.backend._services.keeper.revoke()
-        [job] = await here.vault.revocations.due(here.clock.now, 10)
+        [job] = await due(here.vault, here.clock.now)
         assert job.attempts == 0
 
 

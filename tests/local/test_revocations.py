@@ -10,7 +10,7 @@ from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth_records import Revocation
 from connectors.local._records import Owner
 from connectors.local._vault import Vault
-from tests.local.steps import ACCESS, PLANTED, REFRESH, VALUE, consented, tokens
+from tests.local.steps import ACCESS, PLANTED, REFRESH, VALUE, consented, due, tokens
 from tests.local.vaults import KEY, OTHER_KEY, OWNER, database, everything_in, grant, token
 from tests.loops import REAL, on
 from transports import Secret
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def only(vault: Vault) -> Revocation:
-    (job,) = await vault.revocations.due(FAR, 10)
+    (job,) = await due(vault)
     return job
 
 
@@ -60,7 +60,7 @@ async def test_what_somebody_put_in_by_hand_is_not_revoked(path: Path) -> None:
     async with Vault(path) as vault:
         await vault.put(OWNER, grant(refresh_token="r"))
         await vault.disconnect(OWNER)
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
 
 
 async def test_what_has_failed_has_nothing_to_be_revoked(path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_what_has_failed_has_nothing_to_be_revoked(path: Path) -> None:
         put = await vault.put(OWNER, consented())
         await vault.refreshes.fail(put, "invalid_grant", "invalid_grant")
         assert await vault.disconnect(OWNER)
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
 
 
 async def test_a_chain_that_others_use_is_not_revoked(path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_a_chain_that_others_use_is_not_revoked(path: Path) -> None:
         await vault.put(JO, consented(lock_key="chain"))
         await vault.put(KIM, consented(lock_key="chain"))
         await vault.disconnect(JO)
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
         await vault.disconnect(KIM)
         assert (await only(vault)).access_token == Secret(f"{ACCESS}-1")
 
@@ -88,7 +88,7 @@ async def test_a_damaged_connection_is_erased_all_the_same(path: Path) -> None:
             other.execute("UPDATE connections SET refresh_ct = access_ct")
         assert await vault.disconnect(OWNER)
         assert await vault.get(OWNER) is None
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
 
 
 async def test_tokens_that_came_for_what_is_gone_are_revoked(path: Path) -> None:
@@ -111,24 +111,22 @@ async def test_tokens_that_came_for_what_is_gone_go_to_the_others_of_its_chain(p
         await vault.disconnect(JO)
         await vault.revocations.add(jo, tokens())
         hers = await vault.get(KIM)
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
         assert await vault.get(JO) is None
     assert token(hers) == f"{ACCESS}-2"
 
 
-async def test_the_longest_due_comes_first_and_not_too_many(path: Path) -> None:
+async def test_the_longest_due_comes_first(path: Path) -> None:
     async with Vault(path) as vault:
         for number in range(4):
             await vault.put(OWNER, consented(number))
             await vault.disconnect(OWNER)
-        jobs = await vault.revocations.due(FAR, 10)
+        jobs = await due(vault)
         assert [job.access_token.reveal()[-1] for job in jobs] == list("0123")
-        assert await vault.revocations.due(FAR, 3) == jobs[:3]
         for job, at in zip(jobs, (9.0, 8.0, 7.0, 6.0), strict=True):
             await vault.revocations.postpone(job.id, at, "ConnectError")
-        assert [job.next_attempt_at for job in await vault.revocations.due(8.0, 2)] == [6.0, 7.0]
-        assert len(await vault.revocations.due(8.0, 10)) == 3
-        assert await vault.revocations.due(5.9, 10) == ()
+        assert [job.next_attempt_at for job in await due(vault, 8.0)] == [6.0, 7.0, 8.0]
+        assert await vault.revocations.due(5.9) == {}
 
 
 async def test_a_provider_that_can_not_be_told_is_told_later(path: Path) -> None:
@@ -137,7 +135,7 @@ async def test_a_provider_that_can_not_be_told_is_told_later(path: Path) -> None
         await vault.disconnect(OWNER)
         job = await only(vault)
         assert await vault.revocations.postpone(job.id, FAR, "ConnectError")
-        assert await vault.revocations.due(FAR - 1, 10) == ()
+        assert await vault.revocations.due(FAR - 1) == {}
         assert await only(vault) == attrs.evolve(
             job, attempts=1, next_attempt_at=FAR, last_error="ConnectError"
         )
@@ -152,8 +150,9 @@ async def test_what_the_provider_knows_is_erased(path: Path) -> None:
             (sealed,) = other.execute("SELECT access_ct, refresh_ct, config_ct FROM revocations")
         assert await vault.revocations.done(job.id)
         assert not await vault.revocations.done(job.id)
+        assert await vault.revocations.get(job.id) is None
         assert not await vault.revocations.postpone(job.id, FAR, "ConnectError")
-        assert await vault.revocations.due(FAR, 10) == ()
+        assert await vault.revocations.due(FAR) == {}
         left = everything_in(path.parent)
     assert not any(value.encode() in left for value in sealed)
 
@@ -176,7 +175,7 @@ async def test_a_revocation_that_was_edited_is_refused(path: Path, swap: str) ->
         with database(path) as other:
             other.execute(swap)
         with pytest.raises(VaultDamagedError, match="of revocation"):
-            await vault.revocations.due(FAR, 10)
+            await due(vault)
 
 
 async def test_a_revocations_secrets_are_in_no_file_and_no_repr(path: Path) -> None:
@@ -204,7 +203,7 @@ async def test_a_revocation_is_resealed(path: Path) -> None:
 async def test_what_is_no_time_and_no_text_is_refused(path: Path) -> None:
     async with Vault(path) as vault:
         with pytest.raises(ValueError, match="now must be"):
-            await vault.revocations.due(float("nan"), 10)
+            await vault.revocations.due(float("nan"))
         with pytest.raises(ValueError, match="at must be"):
             await vault.revocations.postpone("x", float("nan"), "ConnectError")
         with pytest.raises(ValueError, match="last_error"):

@@ -27,6 +27,7 @@ from tests.local.steps import (
     VALUE,
     Step,
     consented,
+    due,
     renew,
     tokens,
 )
@@ -145,7 +146,7 @@ async def test_disconnecting_has_them_revoked(path: Path) -> None:
     async with Vault(path) as vault:
         await spooled(vault)
         assert await vault.disconnect(OWNER)
-        (job,) = await vault.revocations.due(4e9, 10)
+        (job,) = await due(vault)
         assert waiting(path) == []
     assert job.refresh_token == Secret(f"{REFRESH}-2")
 

@@ -7,7 +7,7 @@ leaves a grant that the account's owner did not want any more, so it is told whe
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, final
 
 import anyio
@@ -15,13 +15,13 @@ import attrs
 
 from connectors._events import emit
 from connectors.catalog import Integration
+from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth import revocation_request, revocation_result
 from connectors.local._oauth_records import Revocation
 from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._vault import Vault
 from transports import Request, Response, Transport, TransportError
 
-_AT_ONCE: Final = 20
 _MOST_ATTEMPTS: Final = 12
 
 
@@ -63,7 +63,7 @@ class Revoker:
     """As for `connectors.catalog.check_config`."""
 
     async def run(self) -> tuple[Untold, ...]:
-        """Send what is due.
+        """Send what is due, each once, until nothing is.
 
         Returns:
             What its provider has not taken.
@@ -73,9 +73,28 @@ class Revoker:
 
         Cancelled, it ends at once; what was not confirmed is sent again later.
         """
-        due = await self.vault.revocations.due(self.clock(), _AT_ONCE)
-        outcomes = [await self._revoke(job) for job in due]
-        return tuple(untold for untold in outcomes if untold is not None)
+        tried: dict[str, Untold | None] = {}
+        while due := await self._due(tried):
+            for revocation_id, connection_id in due.items():
+                tried[revocation_id] = await self._try(revocation_id, connection_id)
+        # Who wants a run gets the one that is under way, so it must not miss what came meanwhile:
+        # from the last look on nothing else has its turn in this event loop.
+        return tuple(untold for untold in tried.values() if untold is not None)
+
+    async def _due(self, tried: Collection[str]) -> Mapping[str, str]:
+        due = await self.vault.revocations.due(self.clock())
+        return {job: connection for job, connection in due.items() if job not in tried}
+
+    async def _try(self, revocation_id: str, connection_id: str) -> Untold | None:
+        try:
+            job = await self.vault.revocations.get(revocation_id)
+        except VaultDamagedError as error:
+            # Time does not mend it.
+            await self.vault.revocations.done(revocation_id)
+            told = {"connection_id": connection_id, "problem": str(error)}
+            emit("warning", "connectors.local.revocation_given_up", **told)
+            return Untold(connection_id, str(error), again=False)
+        return None if job is None else await self._revoke(job)
 
     async def _revoke(self, job: Revocation) -> Untold | None:
         request = await self._request(job)
@@ -90,7 +109,10 @@ class Revoker:
     async def _request(self, job: Revocation) -> Request | Untold | None:
         """The request, or why there can be none; None when this provider takes none."""
         integration = self.catalog.get(job.integration_type)
-        app = await self.vault.apps.get(job.integration_type)
+        try:
+            app = await self.vault.apps.get(job.integration_type)
+        except VaultDamagedError as error:
+            return _later(job, str(error))
         if integration is None or app is None:
             return _refused(job, "its type or its OAuth client is not known any more")
         if job.client_id not in {None, app.client_id}:
@@ -118,19 +140,22 @@ class Revoker:
         outcome = revocation_result(self.catalog[job.integration_type], result)
         if outcome == "revoked":
             return None
-        problem, again = _told(result), job.attempts + 1 < _MOST_ATTEMPTS
-        if outcome == "refused":
-            return _refused(job, problem)
-        if again:
-            emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
-        else:
-            emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
-        return Untold(job.connection_id, problem, again=again)
+        refused = outcome == "refused"
+        return _refused(job, _told(result)) if refused else _later(job, _told(result))
 
 
 def _refused(job: Revocation, problem: str) -> Untold:
     emit("warning", "connectors.local.revocation_refused", **_facts(job, problem))
     return Untold(job.connection_id, problem, again=False)
+
+
+def _later(job: Revocation, problem: str) -> Untold:
+    again = job.attempts + 1 < _MOST_ATTEMPTS
+    if again:
+        emit("info", "connectors.local.revocation_postponed", **_facts(job, problem))
+    else:
+        emit("warning", "connectors.local.revocation_given_up", **_facts(job, problem))
+    return Untold(job.connection_id, problem, again=again)
 
 
 def _told(result: Response | TransportError) -> str:

@@ -15,6 +15,7 @@ from connectors.local import Grant, Vault
 from connectors.local._refresh import ReconnectRequiredError, RefreshPostponedError
 from connectors.local._refresh._locks import ProcessLock
 from tests.local.refresh.providers import OWNER, TYPE, begun, token, world
+from tests.local.steps import due
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
 
@@ -38,7 +39,7 @@ async def test_tokens_for_a_connection_that_was_disconnected_meanwhile_are_revok
         with pytest.raises(ReconnectRequiredError) as raised:
             await it.get()
         assert raised.value.reason == "disconnected"
-        queued = await it.vault.revocations.due(it.clock.now, 10)
+        queued = await due(it.vault, it.clock.now)
         assert Secret(it.provider.refresh_token) in [job.refresh_token for job in queued]
 
 
@@ -126,4 +127,4 @@ async def test_a_connection_that_was_made_again_meanwhile_stays_as_it_is(
         got = await it.get()
         assert got.refresh_token == Secret("of-the-new-consent")
         assert (await it.row()).state == "active"
-        assert await it.vault.revocations.due(it.clock.now, 10) == ()
+        assert await it.vault.revocations.due(it.clock.now) == {}

@@ -7,7 +7,14 @@ import pytest
 import structlog
 
 from connectors.local._records import GrantedTo
+
+
+from connectors.catalog import integrations
+from connectors.local import Grant, Owner
+from connectors.local._oauth_records import OAuthApp
 from tests.local.refresh.providers import (
+    ACCESS,
+    CLIENT,
     OWNER,
     REFRESH,
     TYPE,
@@ -18,6 +25,7 @@ from tests.local.refresh.providers import (
     unreachable,
     world,
 )
+from tests.local.vaults import database
 from tests.loops import REAL, on
 from transports import Request, Response
 
@@ -55,7 +63,7 @@ async def test_disconnecting_erases_and_then_tells_the_provider(tmp_path: Path) 
         assert await it.vault.get(OWNER) is None
         await it.keeper.revoke()
         assert answers.tokens == [REFRESH]
-        assert await it.vault.revocations.due(it.clock.now, 10) == ()
+        assert await it.vault.revocations.due(it.clock.now) == {}
 
 
 async def test_who_has_no_connection_has_nothing_to_disconnect(tmp_path: Path) -> None:
@@ -148,6 +156,84 @@ async def test_a_provider_that_refuses_is_not_asked_again_and_that_is_told(
         assert len(answers.tokens) == 1
 
 
+async def test_one_that_is_disconnected_while_another_is_revoked_is_revoked_too(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        asked, may_answer = anyio.Event(), anyio.Event()
+
+        async def when_told(_request: Request) -> Response:
+            asked.set()
+            await may_answer.wait()
+            return Response(200)
+
+        answers.answers.append(when_told)
+        other = Owner.workspace("app-1", "c-1")
+        await it.connect()
+        await it.vault.put(other, Grant(TYPE, ACCESS, refresh_token="another", source="oauth"))
+        await it.keeper.disconnect(OWNER)
+        await asked.wait()
+        await it.keeper.disconnect(other)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.keeper.revoke)
+            await anyio.wait_all_tasks_blocked()
+            may_answer.set()
+        assert answers.tokens == [REFRESH, "another"]
+
+
+async def test_all_are_tried_however_many_and_each_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        for number in range(25):
+            await it.connect(refresh_token=f"token-{number:02}")
+            await it.vault.disconnect(OWNER)
+        answers.answers.extend([unreachable] * 3)
+        untold = await it.keeper.revoke()
+        assert sorted(answers.tokens) == [f"token-{number:02}" for number in range(25)]
+        assert [each.again for each in untold] == [True] * 3
+
+
+async def test_a_damaged_revocation_is_given_up_and_keeps_no_other_from_being_sent(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        for number in range(3):
+            put = await it.connect(refresh_token=f"token-{number}")
+            await it.vault.disconnect(OWNER)
+        with database(it.vault.path) as other:
+            other.execute(
+                "UPDATE revocations SET refresh_ct = access_ct"
+                " WHERE rowid = (SELECT min(rowid) FROM revocations)"
+            )
+        with structlog.testing.capture_logs() as events:
+            [untold] = await it.keeper.revoke()
+        assert answers.tokens == ["token-1", "token-2"]
+        assert (untold.connection_id, untold.again) == (put.id, False)
+        assert [event["event"] for event in events] == ["connectors.local.revocation_given_up"]
+        assert await it.keeper.revoke() == ()
+
+
+async def test_a_damaged_client_keeps_no_other_type_waiting(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        it.catalog["slack"] = integrations()["slack"]
+        await it.vault.apps.configure(OAuthApp("slack", CLIENT))
+        other = Owner.app("app-1", "slack")
+        await it.vault.put(other, Grant("slack", ACCESS, refresh_token="r", source="oauth"))
+        await it.vault.disconnect(other)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        with database(it.vault.path) as damaged:
+            damaged.execute(
+                "UPDATE oauth_apps SET secret_ct = config_ct WHERE integration_type = 'slack'"
+            )
+        [untold] = await it.keeper.revoke()
+        assert answers.tokens == [REFRESH]
+        assert ("is damaged" in untold.problem, untold.again) == (True, True)
+
+
 async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         answers = revocations(it)
@@ -160,7 +246,7 @@ async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
             False,
         )
         assert answers.tokens == []
-        assert await it.vault.revocations.due(it.clock.now, 10) == ()
+        assert await it.vault.revocations.due(it.clock.now) == {}
 
 
 async def test_the_secret_of_another_client_than_the_tokens_are_of_is_not_sent(
