@@ -230,6 +230,9 @@ class Integration:
     refresh: Refresh
     revocation: Call | None = None
     """None: the provider offers none, or none is known."""
+    revocation_ends_all: bool = False
+    """To revoke one token ends all that its account has granted to the client, be it by a consent
+    that was given since. So nothing is revoked any more once its owner has consented again."""
     introspection_url: str | None = None
     api: Api
 

@@ -87,6 +87,10 @@ class Revocations:
         """
         return await self._work.run(partial(_get, revocation_id=revocation_id))
 
+    async def is_overtaken(self, job: Revocation) -> bool:
+        """Has the owner of the connection consented again since, so that it is in use?"""
+        return await self._work.run(partial(_is_overtaken, job=job))
+
     async def done(self, revocation_id: str) -> bool:
         """Erase a revocation: the provider knows, or never will.
 
@@ -152,6 +156,15 @@ def _due(database: Database, now: float) -> Mapping[str, str]:
 def _get(database: Database, revocation_id: str) -> Revocation | None:
     row = TABLE.row(database, revocation_id)
     return None if row is None else _opened(database, row)
+
+
+def _is_overtaken(database: Database, job: Revocation) -> bool:
+    found = database.connection.execute(
+        "SELECT 1 FROM connections WHERE id = ? AND integration_type = ?"
+        " AND state = 'active' AND source = 'oauth'",
+        (job.connection_id, job.integration_type),
+    )
+    return found.fetchone() is not None
 
 
 def _done(database: Database, revocation_id: str) -> bool:

@@ -290,3 +290,10 @@ def test_only_instagram_must_be_renewed_before_its_token_ends() -> None:
     assert [name for name, it in integrations().items() if it.refresh.only_while_good] == [
         "instagram"
     ]
+
+
+def test_where_one_revocation_ends_all_grants_is_told_by_the_data() -> None:
+    google = {name for name, it in integrations().items() if "google" in str(it.revocation)}
+    ends_all = {name for name, it in integrations().items() if it.revocation_ends_all}
+    assert len(google) == 13
+    assert ends_all == google | {"discord", "square"}

@@ -4,6 +4,9 @@ What is to be revoked lies in the vault's outbox, put there by the transaction t
 crash loses no revocation. A provider that can't be reached is asked again later; one that refuses
 has its reasons, mostly that the token is dead already. A revocation that fails harms nobody but
 leaves a grant that the account's owner did not want any more, so it is told when it is given up.
+
+Some providers end all grants of an account at once. There a revocation that is still waiting when
+the owner consents again is dropped: it would end what was just connected.
 """
 
 import random
@@ -17,7 +20,7 @@ from connectors._events import emit
 from connectors.catalog import Integration
 from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth import revocation_request, revocation_result
-from connectors.local._oauth_records import Revocation
+from connectors.local._oauth_records import Revocation, StoredOAuthApp
 from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._vault import Vault
 from transports import Request, Response, Transport, TransportError
@@ -115,6 +118,13 @@ class Revoker:
             return _later(job, str(error))
         if integration is None or app is None:
             return _refused(job, "its type or its OAuth client is not known any more")
+        if integration.revocation_ends_all and await self.vault.revocations.is_overtaken(job):
+            return _dropped(job)
+        return self._made(job, integration, app)
+
+    def _made(
+        self, job: Revocation, integration: Integration, app: StoredOAuthApp
+    ) -> Request | Untold | None:
         if job.client_id not in {None, app.client_id}:
             # Its secret is for another provider, maybe, than these tokens are from.
             return _refused(job, "its OAuth client was replaced by another one")
@@ -146,6 +156,12 @@ class Revoker:
 
 def _refused(job: Revocation, problem: str) -> Untold:
     emit("warning", "connectors.local.revocation_refused", **_facts(job, problem))
+    return Untold(job.connection_id, problem, again=False)
+
+
+def _dropped(job: Revocation) -> Untold:
+    problem = "it would end the new consent of its owner too"
+    emit("info", "connectors.local.revocation_dropped", **_facts(job, problem))
     return Untold(job.connection_id, problem, again=False)
 
 

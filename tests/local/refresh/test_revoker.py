@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import anyio
+import attrs
 import pytest
 import structlog
-
-from connectors.local._records import GrantedTo
-
 
 from connectors.catalog import integrations
 from connectors.local import Grant, Owner
 from connectors.local._oauth_records import OAuthApp
+from connectors.local._records import GrantedTo
 from tests.local.refresh.providers import (
     ACCESS,
     CLIENT,
@@ -232,6 +231,33 @@ async def test_a_damaged_client_keeps_no_other_type_waiting(tmp_path: Path) -> N
         [untold] = await it.keeper.revoke()
         assert answers.tokens == [REFRESH]
         assert ("is damaged" in untold.problem, untold.again) == (True, True)
+
+
+@pytest.mark.parametrize("again", ["oauth", "manual", None])
+@pytest.mark.parametrize("ends_all", [True, False])
+async def test_a_new_consent_is_not_ended_by_what_was_to_be_revoked_before_it(
+    tmp_path: Path,
+    ends_all: bool,  # noqa: FBT001 - a column of the table.
+    again: str | None,
+) -> None:
+    async with world(tmp_path) as it:
+        it.catalog[TYPE] = attrs.evolve(it.catalog[TYPE], revocation_ends_all=ends_all)
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        answers.answers.append(unreachable)
+        await it.keeper.revoke()
+        if again is not None:
+            await it.connect(refresh_token="new", source=again)
+        it.clock.now += 3600
+        dropped = ends_all and again == "oauth"
+        with structlog.testing.capture_logs() as events:
+            untold = await it.keeper.revoke()
+        assert answers.tokens == [REFRESH] * (1 if dropped else 2)
+        expected = ["connectors.local.revocation_dropped"] if dropped else []
+        assert [event["event"] for event in events] == expected
+        assert [each.again for each in untold] == [False] * len(expected)
+        assert await it.vault.revocations.due(4e9) == {}
 
 
 async def test_without_a_client_nobody_can_be_told(tmp_path: Path) -> None:
