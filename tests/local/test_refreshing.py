@@ -382,9 +382,9 @@ async def marks(vault: Vault) -> list[Presented | None]:
 
 async def test_a_token_that_somebody_wanted_replaced_is_so_wherever_it_is(path: Path) -> None:
     async with Vault(path) as vault:
-        jo = await vault.put(JO, consented(lock_key="chain"))
         await vault.put(KIM, consented(lock_key="chain"))
-        await vault.put(Owner.app_user("app-1", "c", "lee"), consented(7, lock_key="chain"))
+        await vault.put(Owner.app_user("app-1", "c", "lee"), consented(7))
+        jo = await vault.put(JO, consented(lock_key="chain"))
         assert await vault.refreshes.force(jo, 4000.0)
         rows = [await found(vault, row.owner) for row in await vault.list("app-1")]
         assert [row.forced_at for row in rows] == [4000.0, 4000.0, None]

@@ -124,6 +124,7 @@ async def test_a_damaged_connection_is_told_and_keeps_nobody_else_from_being_ren
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path, rotates="never") as it:
+        ids: list[str] = []
         for number in range(4):
             grant = Grant(
                 TYPE,
@@ -134,14 +135,15 @@ async def test_a_damaged_connection_is_told_and_keeps_nobody_else_from_being_ren
                 source="oauth",
             )
             owner = Owner.workspace("app-1", f"c-{number}")
-            await it.vault.put(owner, grant, connection_id=f"id-{number}")
+            ids.append((await it.vault.put(owner, grant)).id)
+        first, second = ids[:2]
         with database(it.vault.path) as other:
-            other.execute("UPDATE connections SET access_ct = refresh_ct WHERE id = 'id-0'")
-            other.execute("UPDATE connections SET created_at = 'now' WHERE id = 'id-2'")
+            other.execute("UPDATE connections SET access_ct = refresh_ct WHERE id = ?", (first,))
+            other.execute("UPDATE connections SET created_at = 'now' WHERE id = ?", (second,))
         with structlog.testing.capture_logs() as events:
             await sweeper(it).sweep()
         failed = [event for event in events if event["event"] == "connectors.local.sweep_failed"]
-        assert [event["connection_id"] for event in failed] == ["id-0", "id-2"]
+        assert {event["connection_id"] for event in failed} == {first, second}
         assert len(it.provider.presented) == 2
 
 
