@@ -41,7 +41,7 @@ class Database:
         try:
             return self.ring.unseal(sealed, place)
         except UnknownKeyError as error:
-            raise _missing_key(self, error.key_id) from None
+            raise missing_key(self, error.key_id) from None
         except SealError as error:
             raise VaultDamagedError(
                 self.path, f"the {place.field} of {row} is damaged ({error}); restore a backup"
@@ -55,7 +55,7 @@ def check_keys(database: Database) -> None:
         raise VaultDamagedError(database.path, "it has lost its keys' ids; restore a backup")
     for key_id, sealed in rows:
         if key_id not in database.ring.ids:
-            raise _missing_key(database, key_id)
+            raise missing_key(database, key_id)
         database.unseal(sealed, _check_place(key_id), f"key {key_id}")
 
 
@@ -65,7 +65,7 @@ def establish_key(database: Database) -> Database:
     Raises:
         VaultKeyError: The vault was given another key since its keys were looked at.
     """
-    if not _is_known(database):
+    if not is_remembered(database, database.ring.ids[0]):
         with transaction(database.connection):
             check_keys(database)
             register_key(database)
@@ -78,25 +78,33 @@ def register_key(database: Database) -> None:
     Raises:
         VaultKeyError: It has been forgotten since the vault was opened.
     """
-    if _is_known(database):
-        return
+    key_id = database.ring.ids[0]
     if database.is_established:
+        demand_key(database)
+    elif not is_remembered(database, key_id):
+        database.connection.execute(
+            "INSERT INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)",
+            (key_id, database.ring.seal(_CHECK, _check_place(key_id)), time.time()),
+        )
+
+
+def demand_key(database: Database) -> None:
+    """Make sure that the key that seals in an open vault has not been forgotten.
+
+    Raises:
+        VaultKeyError: It has been.
+    """
+    if not is_remembered(database, database.ring.ids[0]):
         raise VaultKeyError(
             database.path,
             "its key was changed while it was open, and this program has only the former one; give "
             "it the new one",
         )
-    key_id = database.ring.ids[0]
-    database.connection.execute(
-        "INSERT INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)",
-        (key_id, database.ring.seal(_CHECK, _check_place(key_id)), time.time()),
-    )
 
 
-def _is_known(database: Database) -> bool:
-    found = database.connection.execute(
-        "SELECT 1 FROM sealing_keys WHERE id = ?", (database.ring.ids[0],)
-    )
+def is_remembered(database: Database, key_id: str) -> bool:
+    """Is anything in the vault sealed with this key, as far as it knows?"""
+    found = database.connection.execute("SELECT 1 FROM sealing_keys WHERE id = ?", (key_id,))
     return found.fetchone() is not None
 
 
@@ -104,7 +112,8 @@ def _check_place(key_id: str) -> Place:
     return Place(("key", key_id), 1, "check")
 
 
-def _missing_key(database: Database, key_id: str) -> VaultKeyError:
+def missing_key(database: Database, key_id: str) -> VaultKeyError:
+    """The error for what is sealed with a key that is not in the ring."""
     have = ", ".join(database.ring.ids)
     return VaultKeyError(
         database.path,

@@ -1,21 +1,27 @@
 """Tokens that came while the vault could not be written are there for all who read it."""
 
+import json
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import attrs
 import pytest
+import structlog
 
+from connectors.local._crypto import key_ring
 from connectors.local._errors import (
     VaultBusyError,
     VaultDamagedError,
+    VaultKeyError,
     VaultPermissionError,
     VaultStorageError,
 )
 from connectors.local._places import spool_folder
 from connectors.local._records import Owner, StoredConnection
+from connectors.local._spool import _place
 from connectors.local._vault import Vault
 from tests.local.steps import (
     ACCESS,
@@ -31,7 +37,15 @@ from tests.local.steps import (
     renew,
     tokens,
 )
-from tests.local.vaults import KEY, OTHER_KEY, OWNER, database, everything_in, token
+from tests.local.vaults import (
+    KEY,
+    OTHER_KEY,
+    OWNER,
+    database,
+    everything_in,
+    printed_with_locals,
+    token,
+)
 from tests.loops import REAL, on
 from transports import Secret
 
@@ -277,6 +291,104 @@ async def test_a_file_that_was_edited_is_told(path: Path) -> None:
             await vault.get(OWNER)
         assert caught.value.path == str(file)
         file.unlink()
+        assert token(await vault.get(OWNER)) == f"{ACCESS}-1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"raw": None}, {"raw": 5}, {"scopes": 5}, {"captured": "x"}, {"access_token": None}],
+)
+async def test_a_file_that_holds_something_else_is_told_and_shows_no_token(
+    path: Path, changes: dict[str, object]
+) -> None:
+    async with Vault(path, key=KEY) as vault:
+        put = await spooled(vault)
+        (file,) = waiting(path)
+        ring = key_ring(Secret(KEY))
+        assert ring is not None
+        values = json.loads(ring.unseal(file.read_text(), _place(put)).reveal())
+        kept = {name: value for name, value in {**values, **changes}.items() if value is not None}
+        file.write_text(ring.seal(Secret(json.dumps(kept)), _place(put)))
+        with pytest.raises(VaultDamagedError, match="remove it, and connect again") as caught:
+            await vault.get(OWNER)
+    shown = printed_with_locals(caught.value)
+    assert not any(planted in shown for planted in PLANTED)
+
+
+async def test_nothing_is_kept_with_a_key_that_was_forgotten(path: Path) -> None:
+    async with Vault(path, key=KEY) as former:
+        put = await former.put(OWNER, consented())
+        async with Vault(path, key=f"{OTHER_KEY},{KEY}") as vault:
+            await vault.reseal()
+            with pytest.raises(VaultKeyError, match="was changed while it was open"):
+                await former.refreshes.spool(put, CAME)
+            assert waiting(path) == []
+            assert token(await vault.get(OWNER)) == f"{ACCESS}-1"
+
+
+async def test_a_vault_that_cannot_even_be_asked_for_its_keys_loses_nothing(path: Path) -> None:
+    async with Vault(path) as vault:
+        put = await vault.put(OWNER, consented())
+        with database(path) as other:
+            other.execute("ALTER TABLE sealing_keys RENAME TO away")
+            await vault.refreshes.spool(put, CAME)
+            other.execute("ALTER TABLE away RENAME TO sealing_keys")
+        assert token(await vault.get(OWNER)) == f"{ACCESS}-2"
+
+
+async def test_a_key_that_the_vault_needs_and_this_process_has_not_is_told(path: Path) -> None:
+    async with Vault(path, key=KEY) as former:
+        put = await former.put(OWNER, consented())
+        async with Vault(path, key=f"{OTHER_KEY},{KEY}") as vault:
+            await vault.refreshes.spool(put, CAME)
+            with pytest.raises(VaultKeyError, match="give the key"):
+                await former.get(OWNER)
+            assert token(await vault.get(OWNER)) == f"{ACCESS}-2"
+
+
+@asynccontextmanager
+async def sealed_with_a_forgotten_key(path: Path) -> AsyncIterator[tuple[Vault, Path]]:
+    """A vault, and a file that was being written while its key was changed."""
+    async with Vault(path, key=KEY) as vault:
+        await spooled(vault)
+        (file,) = waiting(path)
+        away = file.rename(path.parent / file.name)
+    async with Vault(path, key=f"{OTHER_KEY},{KEY}") as vault:
+        await vault.reseal()
+    away.rename(file)
+    async with Vault(path, key=OTHER_KEY) as vault:
+        yield vault, file
+
+
+async def test_what_a_forgotten_key_sealed_is_set_aside_and_told_once(path: Path) -> None:
+    async with sealed_with_a_forgotten_key(path) as (vault, file):
+        with structlog.testing.capture_logs() as events:
+            for _ in range(2):
+                found = await vault.get(OWNER)
+                assert found is not None
+                assert (token(found), found.presented) == (f"{ACCESS}-1", SENT)
+        (aside,) = waiting(path)
+        assert [(event["event"], event["file"]) for event in events] == [
+            ("connectors.local.spool_unreadable", str(aside))
+        ]
+        assert not any(planted in str(events) for planted in PLANTED)
+    aside.rename(file)
+    async with Vault(path, key=f"{OTHER_KEY},{KEY}") as vault:
+        assert token(await vault.get(OWNER)) == f"{ACCESS}-2"
+
+
+async def test_what_a_forgotten_key_sealed_is_in_nobodys_way(path: Path) -> None:
+    async with sealed_with_a_forgotten_key(path) as (vault, _):
+        await vault.backup(path.with_name("backup.db"))
+        await vault.reseal()
+        assert len(waiting(path)) == 1
+        assert await vault.disconnect(OWNER)
+        assert waiting(path) == []
+
+
+async def test_what_cannot_be_set_aside_is_passed_over_all_the_same(path: Path) -> None:
+    async with sealed_with_a_forgotten_key(path) as (vault, file):
+        file.with_name(f"{file.name}.unreadable").mkdir()
         assert token(await vault.get(OWNER)) == f"{ACCESS}-1"
 
 

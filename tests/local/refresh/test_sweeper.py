@@ -8,11 +8,14 @@ import structlog
 
 from connectors.catalog import integrations
 from connectors.local import Grant, Owner
+from connectors.local._crypto import Place, key_ring, new_key
+from connectors.local._places import spool_folder
 from connectors.local._refresh._sweeper import Sweeper
 from tests.local.refresh.providers import ACCESS, OWNER, REFRESH, TYPE, World, says, world
+from tests.local.steps import tokens
 from tests.local.vaults import database
 from tests.loops import REAL, on
-from transports import Request, Response
+from transports import Request, Response, Secret
 
 pytestmark = on(REAL)
 
@@ -145,6 +148,22 @@ async def test_a_damaged_connection_is_told_and_keeps_nobody_else_from_being_ren
         failed = [event for event in events if event["event"] == "connectors.local.sweep_failed"]
         assert {event["connection_id"] for event in failed} == {first, second}
         assert len(it.provider.presented) == 2
+
+
+async def test_tokens_that_wait_under_an_unknown_key_are_told_and_stop_nothing(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        row = await it.connect(refresh_expires_at=it.clock.now + DAY)
+        await it.vault.refreshes.spool(row, tokens())
+        (file,) = spool_folder(it.vault.path).iterdir()
+        ring = key_ring(new_key())
+        assert ring is not None
+        file.write_text(ring.seal(Secret("x"), Place((), 1, "x")))
+        with structlog.testing.capture_logs() as events:
+            await sweeper(it).sweep()
+        assert events[0]["event"] == "connectors.local.spool_unreadable"
+        assert it.provider.presented == [REFRESH]
 
 
 async def test_it_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
