@@ -154,7 +154,11 @@ def _denied(integration: Integration, given: _Given) -> ConsentError:
 
 
 def _is_issuer(integration: Integration, issuer: Secret, values: Values) -> bool:
-    """Whether it is the server of the authorization page that answers (RFC 9207)."""
+    """Whether it is the server of the authorization page that answers.
+
+    RFC 9207 compares whole issuers. The catalogue knows none, so the origin of that page stands
+    for its provider's.
+    """
     url = filled_url(integration.authorization.url, values)
     asked = None if isinstance(url, ValueError) else _origin(url)
     return asked is not None and asked == _origin(issuer)
