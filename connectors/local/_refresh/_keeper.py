@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import anyio
-import attrs
 
 from connectors._events import emit
 from connectors._flight import FetchCancelledError, Flight
@@ -36,20 +35,22 @@ from connectors.local._refresh._errors import (
 from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._margins import Due, due, spread_of
 from connectors.local._refresh._policy import RefreshPolicy
-from connectors.local._refresh._protocol import Need, Refresher, TokensUnsavedError
+from connectors.local._refresh._protocol import Need, Refresher
 from connectors.local._refresh._revoker import Revoker, Untold
+from connectors.local._refresh._saver import Saver, TokensUnsavedError
+from connectors.local._refresh._unsaved import UnsavedTokens, no_obstacle
 from connectors.local._statuses import renewable
 from connectors.local._vault import Vault
 from transports import Transport
+
+V = TypeVar("V")
 
 # Of what is left of a token, so that there is something left for its way to where it is used.
 _SHARE_OF_LIFE: Final = 0.5
 # Seconds that must be left then for the wait to be given up.
 _LEAST_LEFT: Final = 1.0
-
-
-def _no_obstacle() -> None:
-    """Nothing is in the way."""
+_SLOW: Final = "the provider takes long, or another process is asking it"
+_NOT_KEPT: Final = "the token can't be kept; look at the vault's disk"
 
 
 @final
@@ -79,19 +80,20 @@ class TokenKeeper:
         policy: RefreshPolicy | None = None,
         clock: Callable[[], float] = time.time,
         allow_local_hosts: bool = False,
-        obstacle: Obstacle = _no_obstacle,
+        obstacle: Obstacle = no_obstacle,
     ) -> None:
         self._vault = vault
         self._catalog = integrations() if catalog is None else catalog
         self._policy = policy or RefreshPolicy()
         self._clock = clock
-        self._refresher = Refresher(vault, transport, self._policy, clock, allow_local_hosts)
+        saver = Saver(vault)
+        self._refresher = Refresher(saver, transport, self._policy, clock, allow_local_hosts)
         self._revoker = Revoker(
             vault, transport, self._catalog, self._policy, clock, allow_local_hosts
         )
         self._refreshes = Background[StoredConnection](obstacle)
         self._revocations = Background[tuple[Untold, ...]](obstacle)
-        self._unsaved: dict[str, TokensUnsavedError] = {}
+        self._unsaved = UnsavedTokens(saver, self._policy.patience)
 
     async def connection(
         self, owner: Owner, *, rejected: str | None = None
@@ -109,13 +111,14 @@ class TokenKeeper:
 
         Cancelled, it ends at once; a refresh goes on.
         """
-        row = await self._vault.get(owner)
+        row = self._unsaved.find(owner) or await self._vault.get(owner)
+        if row is not None and self._unsaved.concern(row):
+            served = await self._from_memory(row, rejected)
+            if served is not None:
+                return served
+            row = await self._vault.get(owner)
         if row is None:
             return None
-        if row.id in self._unsaved:
-            row = await self._saved_by_now(row)
-            if row.id in self._unsaved:
-                return row
         if row.state == "refresh_failed":
             raise ReconnectRequiredError(row.integration_type, row.reason or "unknown")
         return await self._good(row, rejected)
@@ -146,8 +149,9 @@ class TokenKeeper:
         if row is None:
             return False
         async with ProcessLock(self._vault.path, row.lock_key):
+            # It is the newest token that the provider is to be told of.
+            await self._unsaved.save(row.lock_key)
             disconnected = await self._vault.disconnect(owner)
-        self._unsaved.pop(row.id, None)
         with suppress(WorkEndedError):
             self._revocations.begin("all", self._revoker.run)
         return disconnected
@@ -172,10 +176,12 @@ class TokenKeeper:
     async def aclose(self) -> None:
         """End what goes on: what is under way with a provider is waited for, the rest cancelled.
 
-        A second call does nothing new. Cancellation does not shorten the wait.
+        Tokens that only this process has are tried to be saved for a last time. A second call does
+        nothing else. Cancellation does not shorten the wait.
         """
         await self._revocations.aclose()
         await self._refreshes.aclose()
+        await self._unsaved.aclose()
 
     async def _good(self, row: StoredConnection, rejected: str | None) -> StoredConnection:
         need = self._need(row, rejected)
@@ -207,8 +213,7 @@ class TokenKeeper:
         # What comes from a backup is not trusted: the provider may have gone on without it.
         if urgency == "expired" or row.verify:
             return "expired"
-        assert row.access_token is not None
-        if rejected is not None and _is_same(rejected, rejected_digest(row.access_token)):
+        if _is_rejected(row, rejected):
             return "rejected"
         return None if urgency == "not_yet" else urgency
 
@@ -233,14 +238,21 @@ class TokenKeeper:
     async def _renewed(
         self, row: StoredConnection, integration: Integration, need: Need
     ) -> StoredConnection:
+        begin = partial(self._begin, row, integration, need)
+        return await self._outcome(row, begin, self._patience(row, need), _SLOW)
+
+    async def _outcome(
+        self, row: StoredConnection, begin: Callable[[], Flight[V]], patience: float, problem: str
+    ) -> V:
+        """What comes of work that others wait for as well, if it comes soon enough."""
         try:
-            flight = self._begin(row, integration, need)
-            with anyio.move_on_after(self._patience(row, need)):
+            flight = begin()
+            with anyio.move_on_after(patience):
                 await flight.done.wait()
                 return flight.outcome()
         except (WorkEndedError, FetchCancelledError) as error:
             raise self._postponed(row, str(error)) from None
-        raise self._postponed(row, "the provider takes long, or another process is asking it")
+        raise self._postponed(row, problem)
 
     def _postponed(self, row: StoredConnection, problem: str) -> RefreshPostponedError:
         return RefreshPostponedError(row.integration_type, self._policy.pause, problem)
@@ -272,8 +284,10 @@ class TokenKeeper:
         try:
             return await self._refresher.refresh(row, integration, need)
         except TokensUnsavedError as unsaved:
-            self._unsaved[row.id] = unsaved
-            return self._from_memory(unsaved)
+            served = self._unsaved.add(unsaved)
+            if self._left(served) <= 0:
+                raise self._postponed(row, _NOT_KEPT) from None
+            return served
         except (ConnectionUnusableError, VaultError):
             raise
         except Exception as error:
@@ -281,35 +295,33 @@ class TokenKeeper:
             emit("warning", "connectors.local.refresh_broken", error=type(error).__name__)
             raise
 
-    async def _saved_by_now(self, row: StoredConnection) -> StoredConnection:
-        """The row, when what only this process has can be kept now or has become pointless.
+    async def _from_memory(
+        self, row: StoredConnection, rejected: str | None
+    ) -> StoredConnection | None:
+        """A connection with tokens that only this process has; None when they are saved.
 
-        Nothing is refreshed before that: the refresh token in the row has been used.
+        That goes on behind the caller's back. Only who can't do with them waits for it.
         """
-        unsaved = self._unsaved[row.id]
-        if row.generation == unsaved.connection.generation:
-            try:
-                row = await self._refresher.save_again(unsaved)
-            except TokensUnsavedError:
-                return self._from_memory(unsaved)
-        self._unsaved.pop(row.id, None)
-        return row
-
-    def _from_memory(self, unsaved: TokensUnsavedError) -> StoredConnection:
-        tokens = unsaved.tokens
-        served = attrs.evolve(
-            unsaved.connection,
-            access_token=tokens.access_token,
-            obtained_at=tokens.obtained_at,
-            expires_at=tokens.expires_at,
-        )
-        if self._left(served) <= 0:
-            raise self._postponed(served, "the token can't be kept; look at the vault's disk")
-        return served
+        with suppress(WorkEndedError):
+            self._unsaved.begin(row)
+        served = self._unsaved.put_into(row)
+        if served is not None and self._left(served) > 0 and not _is_rejected(served, rejected):
+            return served
+        begin = partial(self._unsaved.begin, row)
+        try:
+            await self._outcome(row, begin, self._policy.patience, _NOT_KEPT)
+        except VaultError:
+            raise self._postponed(row, _NOT_KEPT) from None
+        return None
 
 
-def _is_same(told: str, digest: str) -> bool:
-    return hmac.compare_digest(told.encode("utf-8", "replace"), digest.encode("ascii"))
+def _is_rejected(row: StoredConnection, rejected: str | None) -> bool:
+    """Is it the token of this connection that a service has refused?"""
+    assert row.access_token is not None
+    if rejected is None:
+        return False
+    digest = rejected_digest(row.access_token)
+    return hmac.compare_digest(rejected.encode("utf-8", "replace"), digest.encode("ascii"))
 
 
 def _as_it_is(row: StoredConnection, need: Need) -> StoredConnection:

@@ -17,7 +17,6 @@ what to do with. No transaction is open while the provider is asked.
 
 import random
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final, Literal, TypeAlias, final
 from uuid import uuid4
 
@@ -26,7 +25,6 @@ import attrs
 
 from connectors._events import emit
 from connectors.catalog import Integration
-from connectors.local._errors import VaultError
 from connectors.local._oauth import (
     FailureKind,
     RefreshFailure,
@@ -45,6 +43,8 @@ from connectors.local._refresh._errors import (
 )
 from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._policy import RefreshPolicy, time_left
+from connectors.local._refresh._reports import report
+from connectors.local._refresh._saver import Saver
 from connectors.local._renewing import presented_digest
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -67,20 +67,6 @@ _PROBLEMS: Final[Mapping[FailureKind, str]] = {
     "client_rejected": "the provider refuses the OAuth client",
     "unknown": "the provider refuses it, and why is not known here",
 }
-# How often a token that has come is tried to be kept, and the pause before the second time.
-_SAVES: Final = 4
-_SAVE_PAUSE: Final = 0.1
-
-
-class TokensUnsavedError(Exception):
-    """Raised when tokens have come and nothing could keep them; they are good all the same."""
-
-    def __init__(self, connection: StoredConnection, tokens: Tokens) -> None:
-        super().__init__(connection.id)
-        self.connection = connection
-        """The row as it was when they were asked for."""
-        self.tokens = tokens
-        """What has come."""
 
 
 @final
@@ -88,8 +74,8 @@ class TokensUnsavedError(Exception):
 class Refresher:
     """Refreshes the connections of a vault."""
 
-    vault: Vault
-    """Where they are."""
+    saver: Saver
+    """Keeps the new tokens in the vault."""
 
     transport: Transport
     """The way to the providers."""
@@ -102,6 +88,11 @@ class Refresher:
 
     allow_local_hosts: bool
     """As for `connectors.catalog.check_config`."""
+
+    @property
+    def vault(self) -> Vault:
+        """Where they are."""
+        return self.saver.vault
 
     async def refresh(
         self, seen: StoredConnection, integration: Integration, need: Need
@@ -124,7 +115,7 @@ class Refresher:
         cancelled, and takes at most the deadline of its policy.
         """
         async with ProcessLock(self.vault.path, seen.lock_key):
-            row = await self.found(seen)
+            row = await self.saver.found(seen)
             if row.generation != seen.generation:
                 return row
             exchange = _Exchange(self, row, integration, await self._app(row))
@@ -132,30 +123,6 @@ class Refresher:
             with anyio.CancelScope(shield=True):
                 renewed = await exchange.run()
             return renewed  # noqa: RET504 - to a type checker a scope may end early.
-
-    async def save_again(self, unsaved: TokensUnsavedError) -> StoredConnection:
-        """Try once more to keep tokens that could not be kept.
-
-        Raises:
-            TokensUnsavedError: Nor can they now.
-        """
-        async with ProcessLock(self.vault.path, unsaved.connection.lock_key):
-            with anyio.CancelScope(shield=True):
-                kept = await self.keep(unsaved.connection, unsaved.tokens)
-            return kept  # noqa: RET504 - as above.
-
-    async def found(self, seen: StoredConnection) -> StoredConnection:
-        """The connection as it is now.
-
-        Raises:
-            ReconnectRequiredError: It has ended.
-        """
-        row = await self.vault.find(seen.id)
-        if row is None:
-            raise ReconnectRequiredError(seen.integration_type, "disconnected")
-        if row.state == "refresh_failed":
-            raise ReconnectRequiredError(row.integration_type, row.reason or "unknown")
-        return row
 
     async def _app(self, row: StoredConnection) -> StoredOAuthApp:
         app = await self.vault.apps.get(row.integration_type)
@@ -168,41 +135,6 @@ class Refresher:
         if wait > 0:
             raise ClientRejectedError(row.integration_type, wait)
         return app
-
-    async def keep(self, row: StoredConnection, tokens: Tokens) -> StoredConnection:
-        """Keep tokens that have come, in the row, or in a file of their own if that fails.
-
-        Raises:
-            ReconnectRequiredError: It was disconnected meanwhile; the provider will be told.
-            TokensUnsavedError: Nothing takes them.
-        """
-        kept = await self._renewed(row, tokens) or await self.vault.find(row.id)
-        if kept is None:
-            # Nobody will ever use what we have got.
-            await self.vault.revocations.add(row, tokens)
-        return kept or await self.found(row)
-
-    async def _renewed(self, row: StoredConnection, tokens: Tokens) -> StoredConnection | None:
-        for attempt in range(_SAVES):
-            if attempt:
-                await anyio.sleep(_SAVE_PAUSE * 2**attempt)
-            try:
-                return await self.vault.refreshes.renew(row, tokens)
-            except VaultError as error:
-                problem = error
-            except anyio.get_cancelled_exc_class():
-                # asyncio's own `Task.cancel` goes through the shield. What has been kept already
-                # is not kept twice.
-                with suppress(VaultError):
-                    await self.vault.refreshes.renew(row, tokens)
-                raise
-        try:
-            await self.vault.refreshes.spool(row, tokens)
-        except VaultError:
-            _tell(row, "unsaved", problem=str(problem))
-            raise TokensUnsavedError(row, tokens) from problem
-        _tell(row, "spooled", problem=str(problem))
-        return await self.vault.find(row.id)
 
 
 @final
@@ -298,7 +230,7 @@ class _Exchange:
 
     async def _adopted(self) -> StoredConnection:
         """What somebody has made of it who did not wait for the lock, as a new consent does."""
-        row = await self._refresher.found(self._row)
+        row = await self._refresher.saver.found(self._row)
         if row.generation == self._row.generation:
             raise self._postponed(self._refresher.policy.pause, "another process is at it")
         return row
@@ -317,7 +249,7 @@ class _Exchange:
                 allow_local_hosts=self._refresher.allow_local_hosts,
             )
         except ValueError as error:
-            _tell(row, "impossible", problem=str(error))
+            report(row, "impossible", problem=str(error))
             raise ReconnectRequiredError(row.integration_type, "config_refused") from None
 
     def _secrets(self) -> list[Secret]:
@@ -344,10 +276,10 @@ class _Exchange:
             )
 
     async def _succeed(self, tokens: Tokens) -> StoredConnection:
-        row = await self._refresher.keep(self._row, tokens)
+        row = await self._refresher.saver.save(self._row, tokens)
         if self._app.failures:
             await self._refresher.vault.apps.accept(self._app)
-        _tell(row, "renewed")
+        report(row, "renewed")
         return row
 
     async def not_executed(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
@@ -395,7 +327,7 @@ class _Exchange:
             next_attempt_at=None,
             last_error=_problem(failure),
         )
-        _tell(row, "client_rejected", problem=_problem(failure))
+        report(row, "client_rejected", problem=_problem(failure))
         raise ClientRejectedError(row.integration_type, pause)
 
     async def unknown(self, failure: RefreshFailure, _mark: Presented) -> StoredConnection:
@@ -426,14 +358,14 @@ class _Exchange:
             last_error=_problem(failure),
             strike_at=strike_at,
         )
-        _tell(row, "postponed", problem=_problem(failure), delay=round(wait, 3))
+        report(row, "postponed", problem=_problem(failure), delay=round(wait, 3))
         return self._postponed(wait, _problem(failure))
 
     async def _fail(self, reason: Reason, code: str | None) -> StoredConnection:
         refresher, row = self._refresher, self._row
         if not await refresher.vault.refreshes.fail(row, reason, code or reason):
             return await self._adopted()
-        _tell(row, "failed", problem=reason)
+        report(row, "failed", problem=reason)
         raise ReconnectRequiredError(row.integration_type, reason)
 
     def _postponed(self, seconds: float, problem: str) -> RefreshPostponedError:
@@ -461,16 +393,3 @@ def _problem(failure: RefreshFailure) -> str:
     status = None if failure.status is None else f"status {failure.status}"
     details = ", ".join(detail for detail in (failure.code, status) if detail is not None)
     return f"{_PROBLEMS[failure.kind]} ({details})" if details else _PROBLEMS[failure.kind]
-
-
-def _tell(row: StoredConnection, outcome: str, **facts: object) -> None:
-    level: Literal["info", "warning"] = "info" if outcome in {"renewed", "postponed"} else "warning"
-    emit(
-        level,
-        "connectors.local.refresh",
-        outcome=outcome,
-        connection_id=row.id,
-        integration_type=row.integration_type,
-        generation=row.generation,
-        **facts,
-    )

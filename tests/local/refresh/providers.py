@@ -178,6 +178,9 @@ async def settled(it: World) -> None:
         flight = it.keeper._refreshes.find((row.id, needed))
         if flight is not None:
             await flight.done.wait()
+    saving = it.keeper._unsaved._saves.find(row.lock_key)
+    if saving is not None:
+        await saving.done.wait()
 
 
 def token(connection: StoredConnection) -> str:
