@@ -194,10 +194,10 @@ class _Exchange:
         await refresher.vault.refreshes.force(row, now)
 
     def _forced_already(self) -> str:
-        obtained_at, forced_at = self._row.obtained_at, self._row.forced_at
-        if obtained_at is not None and forced_at is not None and obtained_at >= forced_at:
-            return "it was refused and renewed a moment ago"
-        return self._row.last_error or "it was refused a moment ago"
+        row = self._row
+        renewed = (row.obtained_at or 0.0) >= (row.forced_at or 0.0)
+        what = "refused and renewed" if renewed else "refused"
+        return row.last_error or f"it was {what} a moment ago"
 
     async def run(self) -> StoredConnection:
         """Steps 3 to 5."""
