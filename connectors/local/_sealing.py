@@ -78,14 +78,16 @@ def register_key(database: Database) -> None:
     Raises:
         VaultKeyError: It has been forgotten since the vault was opened.
     """
-    key_id = database.ring.ids[0]
     if database.is_established:
         demand_key(database)
-    elif not is_remembered(database, key_id):
-        database.connection.execute(
-            "INSERT INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)",
-            (key_id, database.ring.seal(_CHECK, _check_place(key_id)), time.time()),
-        )
+        return
+    key_id = database.ring.ids[0]
+    # Another process that opens the vault may have been quicker.
+    database.connection.execute(
+        "INSERT INTO sealing_keys (id, check_ct, created_at) VALUES (?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (key_id, database.ring.seal(_CHECK, _check_place(key_id)), time.time()),
+    )
 
 
 def demand_key(database: Database) -> None:
