@@ -4,6 +4,7 @@ They are written here by the transaction that takes them from their connection: 
 While others of the same chain use them still, there is nothing to revoke.
 """
 
+import math
 import time
 import uuid
 from collections.abc import Mapping
@@ -70,14 +71,18 @@ class Revocations:
         """
         await self._work.run(partial(_add, connection=connection, tokens=tokens))
 
-    async def due(self, now: float) -> Mapping[str, str]:
+    async def due(self, now: float, longest_wait: float = math.inf) -> Mapping[str, str]:
         """The ids of what the providers may be told now, the longest due first.
+
+        Who has to wait for longer than that was put off by a clock that was wrong, and waits no
+        more.
 
         Each leads to the id of the connection that had the tokens. No secret is opened: what is
         wrong with one of them is of no concern to the others.
         """
         check_seconds("now", now)
-        return await self._work.run(partial(_due, now=now))
+        latest = now + longest_wait
+        return await self._work.run(partial(_due, now=now, latest=latest))
 
     async def get(self, revocation_id: str) -> Revocation | None:
         """What there is to tell; None when somebody else was quicker and it is done.
@@ -144,11 +149,11 @@ def _add(database: Database, connection: StoredConnection, tokens: Tokens) -> No
             add_revocation(database, renewed(connection, tokens, now), now)
 
 
-def _due(database: Database, now: float) -> Mapping[str, str]:
+def _due(database: Database, now: float, latest: float) -> Mapping[str, str]:
     found = database.connection.execute(
-        "SELECT id, connection_id FROM revocations WHERE next_attempt_at <= ?"
-        " ORDER BY next_attempt_at, created_at",
-        (now,),
+        "SELECT id, connection_id FROM revocations"
+        " WHERE next_attempt_at <= ? OR next_attempt_at > ? ORDER BY next_attempt_at, created_at",
+        (now, latest),
     )
     return dict(found.fetchall())
 

@@ -21,7 +21,7 @@ from connectors.catalog import Integration
 from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth import revocation_request, revocation_result
 from connectors.local._oauth_records import Revocation, StoredOAuthApp
-from connectors.local._refresh._policy import RefreshPolicy
+from connectors.local._refresh._policy import CLOCK_SET_BACK, RefreshPolicy
 from connectors.local._vault import Vault
 from transports import Request, Response, Transport, TransportError
 
@@ -85,7 +85,8 @@ class Revoker:
         return tuple(untold for untold in tried.values() if untold is not None)
 
     async def _due(self, tried: Collection[str]) -> Mapping[str, str]:
-        due = await self.vault.revocations.due(self.clock())
+        longest = self.policy.longest_delay + CLOCK_SET_BACK
+        due = await self.vault.revocations.due(self.clock(), longest)
         return {job: connection for job, connection in due.items() if job not in tried}
 
     async def _try(self, revocation_id: str, connection_id: str) -> Untold | None:

@@ -122,6 +122,22 @@ async def test_a_revocation_that_may_not_have_happened_is_sent_again_later(
         assert len(answers.tokens) == 2
 
 
+async def test_a_clock_that_was_wrong_does_not_put_a_revocation_off_for_as_long(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        answers = revocations(it)
+        await it.connect()
+        await it.vault.disconnect(OWNER)
+        answers.answers.append(unreachable)
+        it.clock.now += 365 * 86_400
+        (untold,) = await it.keeper.revoke()
+        assert untold.again
+        it.clock.now -= 365 * 86_400
+        assert await it.keeper.revoke() == ()
+        assert answers.tokens == [REFRESH] * 2
+
+
 async def test_a_revocation_that_never_happens_is_given_up_and_told(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         answers = revocations(it)

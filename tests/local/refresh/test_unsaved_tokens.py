@@ -29,6 +29,7 @@ from tests.local.refresh.providers import (
     token,
     world,
 )
+from tests.local.steps import due
 from tests.local.vaults import database
 from tests.loops import REAL, on
 from transports import Request, Response, Secret
@@ -268,7 +269,7 @@ async def test_what_nothing_took_is_revoked_when_another_process_has_disconnecte
         await it.vault.disconnect(OWNER)
         assert await it.keeper.connection(OWNER) is None
         await it.keeper.aclose()
-        queued = await it.vault.revocations.due(it.clock.now, 10)
+        queued = await due(it.vault, it.clock.now)
         assert Secret(it.provider.refresh_token) in [job.refresh_token for job in queued]
 
 
