@@ -36,6 +36,7 @@ from connectors.local._sandbox._filling import connect_accounts, register_client
 from connectors.local._serving import Listener, listen
 
 _HOST: Final = "127.0.0.1"
+_SWEEPS_IN_A_LIFETIME: Final = 8
 _LONGEST_LIFETIME: Final = 86_400
 # Seconds for requests under way when it is stopped; all of them are short.
 _GRACE: Final = 2.0
@@ -166,7 +167,11 @@ async def _answer(vault: Vault, authority: Authority, listener: Listener, wanted
     ):
         click.echo(_exports(wanted.app_id, authority, server.url))
         _tell(server, wanted)
-        await backend.sweep()
+        if wanted.lifetime is None:
+            await backend.sweep()
+        else:
+            # Some are renewed only while they are good, and these are so for a moment.
+            await backend.sweep(interval=wanted.lifetime / _SWEEPS_IN_A_LIFETIME)
 
 
 def _comes_back(listener: Listener) -> str | None:

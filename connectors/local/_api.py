@@ -126,15 +126,19 @@ class LocalBackend:
         """
         return await self._services.consents.callback_hosts()
 
-    async def sweep(self) -> None:
+    async def sweep(self, *, interval: float = 600.0) -> None:
         """Until cancelled, do now and then what no request does.
 
         Connections that nobody uses are kept alive, accounts that were disconnected are told to
         their providers, and consents that nobody has given are forgotten. One process of a vault
         that does it is enough, and several do no harm.
+
+        Args:
+            interval: Seconds between two passes, more or less.
         """
         services = self._services
-        await Sweeper(services.vault, services.keeper, services.catalog, services.clock).run()
+        sweeper = Sweeper(services.vault, services.keeper, services.catalog, services.clock)
+        await sweeper.run(interval)
 
     async def aclose(self) -> None:
         """End what goes on. It may be repeated.

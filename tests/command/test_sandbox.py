@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 
 from connectors.catalog import integrations
 from connectors.local import Vault
+from connectors.local._records import ConnectionSummary
 from tests.command.support import Terminal, command, environment, here
 from tests.command.test_dev import serving
 
@@ -81,6 +83,30 @@ def test_by_default_it_has_a_vault_of_its_own(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert usual.with_name("sandbox.db").exists()
     assert not usual.exists()
+
+
+def instagram(vault: Path) -> ConnectionSummary:
+    async def found() -> ConnectionSummary:
+        async with Vault(vault) as opened:
+            rows = await opened.list("local")
+        return next(row for row in rows if row.integration_type == "instagram")
+
+    return anyio.run(found)
+
+
+def test_what_is_renewed_only_while_it_is_good_outlives_a_pause_of_the_program(
+    tmp_path: Path,
+) -> None:
+    vault = tmp_path / "sandbox.db"
+    with serving(vault, "--sandbox", "--sandbox-lifetime", "5"):
+        first = now = instagram(vault)
+        until = time.monotonic() + 60
+        assert first.expires_at is not None
+        while (now.obtained_at or 0.0) <= first.expires_at:
+            assert time.monotonic() < until, now
+            time.sleep(0.1)
+            now = instagram(vault)
+        assert now.state == "active"
 
 
 def test_a_program_can_be_a_user_of_the_sandbox_as_it_says(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ What is wrong with one connection is told, and keeps nothing from the others.
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, final
+from typing import final
 
 import anyio
 import attrs
@@ -24,8 +24,6 @@ from connectors.local._records import StoredConnection
 from connectors.local._refresh._keeper import TokenKeeper
 from connectors.local._refresh._margins import is_ending, is_idle_too_long
 from connectors.local._vault import Vault
-
-_INTERVAL: Final = 600.0
 
 
 @final
@@ -45,16 +43,13 @@ class Sweeper:
     clock: Callable[[], float]
     """The wall clock, in Unix seconds."""
 
-    interval: float = _INTERVAL
-    """Seconds between two passes, more or less."""
-
     _warned: dict[str, float | None] = attrs.field(factory=dict, init=False)
 
-    async def run(self) -> None:
-        """Pass over the vault until cancelled."""
+    async def run(self, interval: float) -> None:
+        """Pass over the vault until cancelled, with about so many seconds between two passes."""
         while True:
             await self.sweep()
-            await anyio.sleep(self.interval * random.uniform(0.9, 1.1))  # noqa: S311 - a pause.
+            await anyio.sleep(interval * random.uniform(0.9, 1.1))  # noqa: S311 - a pause.
 
     async def sweep(self) -> None:
         """One pass; what fails is told, and left for the next one."""

@@ -22,8 +22,8 @@ pytestmark = on(REAL)
 DAY = 86_400.0
 
 
-def sweeper(it: World, interval: float = 600.0) -> Sweeper:
-    return Sweeper(it.vault, it.keeper, it.catalog, it.clock, interval)
+def sweeper(it: World) -> Sweeper:
+    return Sweeper(it.vault, it.keeper, it.catalog, it.clock)
 
 
 async def test_an_idle_connection_is_renewed_before_its_refresh_token_dies_of_age(
@@ -177,7 +177,7 @@ async def test_it_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
 
         it.provider.next = [says(503), again]  # type: ignore[list-item]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sweeper(it, interval=0.01).run)
+            tasks.start_soon(sweeper(it).run, 0.01)
             while not renewed.is_set():
                 it.clock.now += 1
                 await anyio.sleep(0.01)
