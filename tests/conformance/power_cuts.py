@@ -158,7 +158,8 @@ async def make(world: World) -> None:
     world.provider("").file.write_text(json.dumps(state))
     async with Vault(world.vault) as vault:
         await vault.apps.configure(OAuthApp(TYPE, oauth_client(METHOD, "secret")))
-        for owner in (OWNER, SIBLING):
+        # In this order, as the second consent gives its tokens to the first: a generation more.
+        for owner in (SIBLING, OWNER):
             grant = Grant(
                 TYPE,
                 "access-1",
