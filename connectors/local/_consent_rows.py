@@ -15,6 +15,7 @@ import attrs
 
 from connectors._digests import hex_digest
 from connectors.local import _rows
+from connectors.local._clocks import CLOCK_SET_BACK
 from connectors.local._crypto import Place
 from connectors.local._database import clear_log
 from connectors.local._fields import (
@@ -43,8 +44,6 @@ from transports import Secret
 LIFETIME: Final = 600.0
 """Seconds from the beginning of a consent in which it has to be completed."""
 
-# One from further in the future was begun by a clock that was wrong, and its end is as wrong.
-_CLOCK_SET_BACK: Final = 60.0
 _REMEMBERED: Final = 600.0
 _ENDINGS: Final = get_args(ConsentEnding)
 
@@ -237,7 +236,8 @@ def _take(database: Database, name: str, now: float) -> Consent | ConsentGone:
             return "unknown"
         if row["outcome"] != "pending":
             return "used"
-        if not row["created_at"] - _CLOCK_SET_BACK <= now < row["expires_at"]:
+        # One from the future was begun by a clock that was wrong, and its end is as wrong.
+        if not row["created_at"] - CLOCK_SET_BACK <= now < row["expires_at"]:
             return "expired"
         consent = _opened(database, row)
         _settle(database, name, {"outcome": "taken", "problem": None, "ended_at": None})

@@ -18,6 +18,7 @@ from connectors.local._drafts import remove_forgotten
 from connectors.local._errors import VaultDamagedError
 from connectors.local._files import check_private, exists, make_folder, publish
 from connectors.local._keyfile import find_keys
+from connectors.local._mounts import check_local
 from connectors.local._places import key_file
 from connectors.local._schema import APPLICATION_ID, check_schema, migrate
 from connectors.local._sealing import Database, check_keys, establish_key, register_key
@@ -34,6 +35,7 @@ def open_vault(path: Path, given: KeyRing | None, timeout: float) -> Database:
     Raises:
         VaultError: Any but `VaultUsageError`; the file is as it was.
     """
+    check_local(path)
     if not exists(path):
         _create(path, given)
     if check_private(path).st_size == 0:

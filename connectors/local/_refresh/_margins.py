@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from connectors.catalog import Refresh
+from connectors.local._clocks import CLOCK_SET_BACK
 from connectors.local._records import ConnectionSummary
-from connectors.local._refresh._policy import CLOCK_SET_BACK
 
 Due: TypeAlias = Literal["not_yet", "soon", "now", "expired"]
 """`soon` is the soft margin, `now` the hard one; an expired token is handed out to nobody."""

@@ -10,11 +10,10 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from connectors.local._clocks import CLOCK_SET_BACK
+
 Random: TypeAlias = Callable[[], float]
 """Gives a number from 0 up to 1."""
-
-CLOCK_SET_BACK: Final = 60.0
-"""By more than so many seconds a clock is set back only when it was wrong."""
 
 # Far above every limit of a delay, and no number is too large for it.
 _MOST_DOUBLINGS: Final = 32

@@ -18,10 +18,11 @@ import attrs
 
 from connectors._events import emit
 from connectors.catalog import Integration
+from connectors.local._clocks import CLOCK_SET_BACK
 from connectors.local._errors import VaultDamagedError
 from connectors.local._oauth import revocation_request, revocation_result
 from connectors.local._oauth_records import Revocation, StoredOAuthApp
-from connectors.local._refresh._policy import CLOCK_SET_BACK, RefreshPolicy
+from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._vault import Vault
 from transports import Request, Response, Transport, TransportError
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.local._clocks import CLOCK_SET_BACK
 from connectors.local._refresh import RefreshPolicy
-from connectors.local._refresh._policy import CLOCK_SET_BACK, time_left
+from connectors.local._refresh._policy import time_left
 
 POLICY = RefreshPolicy()
 
