@@ -344,11 +344,17 @@ class Consents:
                 allow_local_hosts=self._allow_local_hosts,
             )
         )
-        # It has taken the client, whatever becomes of the rest.
-        await self._vault.apps.accept(app)
         grant = self._grant(consent, integration, app, known, tokens)
         connection = await self._vault.complete(consent, grant, self._clock())
+        await self._accept(app)
         return Connected(connection, lasts(integration, connection))
+
+    async def _accept(self, app: StoredOAuthApp) -> None:
+        """Let it be known that the provider takes the client; nothing is lost if it can't be."""
+        try:
+            await self._vault.apps.accept(app)
+        except VaultError as error:
+            emit("warning", "connectors.local.consent_untold", error=type(error).__name__)
 
     async def _exchanged(self, exchange: CodeExchange) -> Tokens:
         tokens = None

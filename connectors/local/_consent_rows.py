@@ -236,13 +236,20 @@ def _take(database: Database, name: str, now: float) -> Consent | ConsentGone:
             return "unknown"
         if row["outcome"] != "pending":
             return "used"
-        # One from the future was begun by a clock that was wrong, and its end is as wrong.
-        if not row["created_at"] - CLOCK_SET_BACK <= now < row["expires_at"]:
+        if not _is_current(row, now):
             return "expired"
         consent = _opened(database, row)
         _settle(database, name, {"outcome": "taken", "problem": None, "ended_at": None})
     clear_log(database.connection)
     return consent
+
+
+def _is_current(row: Row, now: float) -> bool:
+    """Is it the time in which a consent can be completed?"""
+    # One from the future was begun by a clock that was wrong, and its end is as wrong.
+    began: float = row["created_at"] - CLOCK_SET_BACK
+    ends: float = row["expires_at"]
+    return began <= now < ends
 
 
 def _end(
@@ -261,7 +268,7 @@ def _status(database: Database, where: str, name: str, now: float) -> ConsentSta
     with TABLE.reading(database, row):
         status = ConsentStatus(**_summarised(row))
     # Whoever has taken it may have died.
-    over = status.outcome in UNFINISHED and now >= status.expires_at
+    over = status.outcome in UNFINISHED and not _is_current(row, now)
     return attrs.evolve(status, outcome="expired") if over else status
 
 

@@ -253,8 +253,10 @@ async def test_a_state_that_a_wrong_clock_has_dated_into_the_future_is_good_for_
     async with world(tmp_path) as it:
         await it.configure()
         it.clock.now += 86_400
-        query = it.allow(await it.begin())
+        begun = await it.begin()
+        query = it.allow(begun)
         it.clock.now -= 86_400
+        assert (await it.status(begun)).outcome == "expired"
         assert "begin again" in await it.refusal(query)
         assert it.transport.calls == []
 
@@ -705,6 +707,22 @@ async def test_a_connection_and_the_end_of_its_consent_are_kept_together_or_not_
             await it.consents.complete(query)
         assert await it.vault.list("app-1") == ()
         assert (await it.status(begun)).outcome == "failed"
+
+
+async def test_what_is_connected_is_connected_when_nobody_can_note_that_the_client_was_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world(tmp_path) as it:
+        await it.configure()
+        begun = await it.begin()
+        with database(it.vault.path) as other:
+            other.execute(
+                "CREATE TRIGGER t BEFORE UPDATE ON oauth_apps BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        await it.consents.complete(it.allow(begun))
+        assert await it.row() is not None
+        assert (await it.status(begun)).outcome == "active"
+        assert "connectors.local.consent_untold" in caplog.text
 
 
 async def test_that_the_end_of_a_consent_can_not_be_told_changes_nothing_about_it(

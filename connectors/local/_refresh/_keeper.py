@@ -38,7 +38,7 @@ from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._refresh._protocol import Need, Refresher
 from connectors.local._refresh._revoker import Revoker, Untold
 from connectors.local._refresh._saver import Saver, TokensUnsavedError
-from connectors.local._refresh._unsaved import UnsavedTokens, no_obstacle
+from connectors.local._refresh._unsaved import NOT_KEPT, UnsavedTokens, no_obstacle
 from connectors.local._statuses import renewable
 from connectors.local._vault import Vault
 from transports import Transport
@@ -50,7 +50,6 @@ _SHARE_OF_LIFE: Final = 0.5
 # Seconds that must be left then for the wait to be given up.
 _LEAST_LEFT: Final = 1.0
 _SLOW: Final = "the provider takes long, or another process is asking it"
-_NOT_KEPT: Final = "the token can't be kept; look at the vault's disk"
 
 
 @final
@@ -87,13 +86,15 @@ class TokenKeeper:
         self._policy = policy or RefreshPolicy()
         self._clock = clock
         saver = Saver(vault)
-        self._refresher = Refresher(saver, transport, self._policy, clock, allow_local_hosts)
+        self._unsaved = UnsavedTokens(saver, self._policy.patience)
+        self._refresher = Refresher(
+            saver, self._unsaved, transport, self._policy, clock, allow_local_hosts
+        )
         self._revoker = Revoker(
             vault, transport, self._catalog, self._policy, clock, allow_local_hosts
         )
         self._refreshes = Background[StoredConnection](obstacle)
         self._revocations = Background[tuple[Untold, ...]](obstacle)
-        self._unsaved = UnsavedTokens(saver, self._policy.patience)
 
     async def connection(
         self, owner: Owner, *, rejected: str | None = None
@@ -286,7 +287,7 @@ class TokenKeeper:
         except TokensUnsavedError as unsaved:
             served = self._unsaved.add(unsaved)
             if self._left(served) <= 0:
-                raise self._postponed(row, _NOT_KEPT) from None
+                raise self._postponed(row, NOT_KEPT) from None
             return served
         except (ConnectionUnusableError, VaultError):
             raise
@@ -309,9 +310,9 @@ class TokenKeeper:
             return served
         begin = partial(self._unsaved.begin, row)
         try:
-            await self._outcome(row, begin, self._policy.patience, _NOT_KEPT)
+            await self._outcome(row, begin, self._policy.patience, NOT_KEPT)
         except VaultError:
-            raise self._postponed(row, _NOT_KEPT) from None
+            raise self._postponed(row, NOT_KEPT) from None
         return None
 
 

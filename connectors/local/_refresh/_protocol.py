@@ -2,11 +2,12 @@
 
 Under a lock that lives as long as its holder:
 
-1. Read the row again. Who was here before may have renewed it; then theirs is the token.
+1. Save what an earlier one could not keep, and read the row again. Who was here before may have
+   renewed it; then theirs is the token.
 2. A mark in the row says that this very refresh token was presented and no answer was kept. While
-   that exchange may still go on, nothing is sent. After that the token is presented once more, and
-   only when the access token is really needed: a provider with a leeway answers, and with a strict
-   one nothing is lost that the first exchange had not lost.
+   that exchange may still go on, nothing is sent. After that the token is presented again, until it
+   has met a second silence, and only when the access token is really needed: a provider with a
+   leeway answers, and with a strict one nothing is lost that the first exchange had not lost.
 3. Leave the mark, durably, before anything is sent.
 4. Ask, with a deadline over all.
 5. Keep what came back before anybody hears of it, or take note of the failure by its kind.
@@ -25,6 +26,7 @@ import attrs
 
 from connectors._events import emit
 from connectors.catalog import Integration
+from connectors.local._errors import VaultError
 from connectors.local._oauth import (
     FailureKind,
     RefreshFailure,
@@ -45,6 +47,7 @@ from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._policy import RefreshPolicy, time_left
 from connectors.local._refresh._reports import report
 from connectors.local._refresh._saver import Saver
+from connectors.local._refresh._unsaved import NOT_KEPT, UnsavedTokens
 from connectors.local._renewing import presented_digest
 from connectors.local._vault import Vault
 from transports import Request, Response, Secret, Transport, TransportError
@@ -76,6 +79,9 @@ class Refresher:
 
     saver: Saver
     """Keeps the new tokens in the vault."""
+
+    unsaved: UnsavedTokens
+    """What it could not keep."""
 
     transport: Transport
     """The way to the providers."""
@@ -115,6 +121,7 @@ class Refresher:
         cancelled, and takes at most the deadline of its policy.
         """
         async with ProcessLock(self.vault.path, seen.lock_key):
+            await self._save_earlier(seen)
             row = await self.saver.found(seen)
             if row.generation != seen.generation:
                 return row
@@ -123,6 +130,18 @@ class Refresher:
             with anyio.CancelScope(shield=True):
                 renewed = await exchange.run()
             return renewed  # noqa: RET504 - to a type checker a scope may end early.
+
+    async def _save_earlier(self, seen: StoredConnection) -> None:
+        """Save what an earlier refresh of the chain has brought, before anything is presented.
+
+        The token in the rows has been used for it, while this one waited for the lock.
+        """
+        try:
+            await self.unsaved.save(seen.lock_key)
+        except VaultError:
+            raise RefreshPostponedError(
+                seen.integration_type, self.policy.pause, NOT_KEPT
+            ) from None
 
     async def _app(self, row: StoredConnection) -> StoredOAuthApp:
         app = await self.vault.apps.get(row.integration_type)

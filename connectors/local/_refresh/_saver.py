@@ -85,10 +85,16 @@ class Saver:
         self, row: StoredConnection, tokens: Tokens, pauses: tuple[float, ...]
     ) -> StoredConnection:
         kept = await self._kept(row, tokens, pauses)
-        if kept is None and await self.vault.find(row.id) is None:
-            # Nobody will ever use what we have got.
-            await self.vault.revocations.add(row, tokens)
-        return kept or await self.found(row)
+        if kept is not None:
+            return kept
+        try:
+            if await self.vault.find(row.id) is None:
+                # Nobody will ever use what we have got.
+                await self.vault.revocations.add(row, tokens)
+        except VaultError as error:
+            report(row, "unsaved", problem=str(error))
+            raise TokensUnsavedError(row, tokens, error) from error
+        return await self.found(row)
 
     async def _kept(
         self, row: StoredConnection, tokens: Tokens, pauses: tuple[float, ...]

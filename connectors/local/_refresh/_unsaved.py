@@ -8,7 +8,7 @@ refresh token that is in the rows has been used.
 import time
 from contextlib import suppress
 from functools import partial
-from typing import final
+from typing import Final, final
 
 import anyio
 
@@ -21,6 +21,9 @@ from connectors.local._refresh._errors import ReconnectRequiredError
 from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._saver import Saver, TokensUnsavedError
 from connectors.local._renewing import presented_digest
+
+NOT_KEPT: Final = "the token can't be kept; look at the vault's disk"
+"""What stands in the way of a refresh until they are saved, for a person."""
 
 
 def no_obstacle() -> None:
@@ -108,9 +111,14 @@ class UnsavedTokens:
         """
         await self._saves.aclose()
         with anyio.move_on_after(self._longest, shield=True):
-            for chain in tuple(self._waiting):
-                with suppress(VaultError):
-                    await self._save(chain)
+            # At once: one whose lock is held by somebody must not cost the others their time.
+            async with anyio.create_task_group() as saves:
+                for chain in tuple(self._waiting):
+                    saves.start_soon(self._save_last, chain)
+
+    async def _save_last(self, chain: str) -> None:
+        with suppress(VaultError):
+            await self._save(chain)
 
     async def _save(self, chain: str) -> None:
         async with ProcessLock(self._saver.vault.path, chain):

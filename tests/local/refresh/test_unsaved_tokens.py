@@ -24,6 +24,7 @@ from tests.local.refresh.providers import (
     REFRESH,
     TYPE,
     World,
+    begun,
     sent,
     settled,
     token,
@@ -227,6 +228,101 @@ async def test_closing_waits_for_no_disk_for_ever(tmp_path: Path) -> None:
         assert token(await it.get()) == got
         with pytest.raises(RefreshPostponedError, match="closed"):
             await it.get(rejected=rejected_digest(Secret(got)))
+
+
+async def test_closing_saves_what_it_can_though_one_chain_is_held_by_another_process(
+    tmp_path: Path,
+) -> None:
+    owners = [Owner.workspace("app-1", f"c-{number}") for number in range(3)]
+    policy = RefreshPolicy(patience=3.0)
+    async with world(tmp_path, busy_timeout=0.01, policy=policy) as it:
+        it.provider.rotates = False
+        rows = []
+        for owner in owners:
+            grant = Grant(
+                TYPE,
+                ACCESS,
+                refresh_token=REFRESH,
+                obtained_at=it.clock.now,
+                expires_at=it.clock.now + HOUR,
+                source="oauth",
+            )
+            rows.append(await it.vault.put(owner, grant))
+        it.clock.now += HOUR
+        block_spool(it)
+        for owner in owners:
+            async with written_to(it):
+                assert await it.keeper.connection(owner) is not None
+        async with ProcessLock(it.vault.path, rows[0].lock_key):
+            await it.keeper.aclose()
+        saved = [await it.vault.find(row.id) for row in rows]
+        assert [found is not None and token(found) != ACCESS for found in saved] == [
+            False,
+            True,
+            True,
+        ]
+
+
+async def test_what_is_only_in_memory_is_saved_before_another_refresh_presents_anything(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, busy_timeout=0.01) as it:
+        await it.connect()
+        # The first renews it ahead of its time, and the second waits for the first one's lock.
+        it.clock.now += HOUR - 800
+        block_spool(it)
+        locked, may_end, ended = anyio.Event(), anyio.Event(), anyio.Event()
+        async with anyio.create_task_group() as tasks:
+
+            async def second() -> None:
+                with pytest.raises(RefreshPostponedError, match="disk"):
+                    await it.get(rejected=rejected_digest(Secret(ACCESS)))
+                ended.set()
+
+            async def answer(request: Request) -> Response:
+                response = it.provider.renew(request)
+                tasks.start_soon(keep_locked, it.vault.path, locked, may_end)
+                await locked.wait()
+                # All that comes now takes longer than a token is left alone.
+                it.clock.now += 30
+                tasks.start_soon(second)
+                await begun(it)
+                return response
+
+            it.provider.next = [answer]
+            await it.get()
+            await ended.wait()
+            may_end.set()
+        assert (it.provider.presented, it.provider.alive) == ([REFRESH], True)
+        await it.keeper.aclose()
+        assert (await it.row()).refresh_token == Secret(it.provider.refresh_token)
+
+
+async def test_what_came_for_a_connection_that_is_gone_is_revoked_once_that_can_be_written_down(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        await it.connect()
+        it.clock.now += HOUR
+
+        async def gone(request: Request) -> Response:
+            await it.vault.disconnect(OWNER)
+            with database(it.vault.path) as other:
+                other.execute(
+                    "CREATE TRIGGER t BEFORE INSERT ON revocations "
+                    "BEGIN SELECT RAISE(ABORT, 'full'); END"
+                )
+            return it.provider.renew(request)
+
+        it.provider.next = [gone]
+        await it.get()
+        with database(it.vault.path) as other:
+            other.execute("DROP TRIGGER t")
+        await it.keeper.aclose()
+        queued = await due(it.vault, it.clock.now)
+        assert it.provider.refresh_token in {
+            job.refresh_token.reveal() for job in queued if job.refresh_token
+        }
 
 
 async def test_disconnecting_tells_the_provider_of_the_tokens_that_nothing_took(
