@@ -127,11 +127,11 @@ class TokenKeeper:
     async def renew(self, row: StoredConnection) -> None:
         """Renew a token ahead of its time; a failure is left for when it is needed.
 
-        Cancelled, it ends at once; the refresh goes on.
+        It waits no longer than a caller would. Cancelled, it ends at once; the refresh goes on.
         """
         integration = self._catalog.get(row.integration_type)
         if integration is not None and self._can_renew(row, integration):
-            with suppress(WorkEndedError):
+            with suppress(WorkEndedError), anyio.move_on_after(self._policy.patience):
                 await self._begin(row, integration, "soon").done.wait()
 
     async def disconnect(self, owner: Owner) -> bool:

@@ -10,6 +10,8 @@ from connectors.catalog import integrations
 from connectors.local import Grant, Owner
 from connectors.local._crypto import Place, key_ring, new_key
 from connectors.local._places import spool_folder
+from connectors.local._refresh import RefreshPolicy
+from connectors.local._refresh._locks import ProcessLock
 from connectors.local._refresh._sweeper import Sweeper
 from tests.local.refresh.providers import ACCESS, OWNER, REFRESH, TYPE, World, says, world
 from tests.local.steps import tokens
@@ -164,6 +166,29 @@ async def test_tokens_that_wait_under_an_unknown_key_are_told_and_stop_nothing(
             await sweeper(it).sweep()
         assert events[0]["event"] == "connectors.local.spool_unreadable"
         assert it.provider.presented == [REFRESH]
+
+
+async def test_a_connection_that_another_process_holds_keeps_nobody_else_from_being_renewed(
+    tmp_path: Path,
+) -> None:
+    policy = RefreshPolicy(patience=0.2)
+    async with world(tmp_path, rotates="never", policy=policy) as it:
+        rows = []
+        for number in range(2):
+            grant = Grant(
+                TYPE,
+                ACCESS,
+                refresh_token=REFRESH,
+                obtained_at=it.clock.now,
+                refresh_expires_at=it.clock.now + DAY,
+                source="oauth",
+            )
+            rows.append(await it.vault.put(Owner.workspace("app-1", f"c-{number}"), grant))
+        held = min(rows, key=lambda row: row.id)
+        async with ProcessLock(it.vault.path, held.lock_key):
+            with anyio.fail_after(10):
+                await sweeper(it).sweep()
+            assert len(it.provider.presented) == 1
 
 
 async def test_it_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
