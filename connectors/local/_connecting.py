@@ -354,7 +354,7 @@ class Consents:
         try:
             await self._vault.apps.accept(app)
         except VaultError as error:
-            emit("warning", "connectors.local.consent_untold", error=type(error).__name__)
+            emit("warning", "connectors.local.client_untold", error=type(error).__name__)
 
     async def _exchanged(self, exchange: CodeExchange) -> Tokens:
         tokens = None

@@ -722,7 +722,7 @@ async def test_what_is_connected_is_connected_when_nobody_can_note_that_the_clie
         await it.consents.complete(it.allow(begun))
         assert await it.row() is not None
         assert (await it.status(begun)).outcome == "active"
-        assert "connectors.local.consent_untold" in caplog.text
+        assert "connectors.local.client_untold" in caplog.text
 
 
 async def test_that_the_end_of_a_consent_can_not_be_told_changes_nothing_about_it(
