@@ -28,7 +28,7 @@ from connectors._flight import (
     enclosing_flight,
     unwound,
 )
-from connectors._loops import current_loop, let_cancellation_in
+from transports._loops import current_loop, let_cancellation_in
 
 __all__ = ["Coalescer", "CoalescerClosedError", "FetchCancelledError", "ReentrantFetchError"]
 

@@ -19,7 +19,7 @@ from weakref import ReferenceType, ref
 import anyio
 
 from connectors._copying import raise_copy
-from connectors._loops import call_soon, is_running, spawn
+from transports._loops import call_soon, is_running, spawn
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -43,6 +43,9 @@ class Attempt:
     scope: anyio.CancelScope = attrs.field(repr=False)
     """Ends it. Its deadline is nearer while a connection is made."""
 
+    deadline: float = attrs.field(init=False, repr=False)
+    """When it must have ended, on the clock of the loop that it runs in."""
+
     maybe_sent: bool = False
     """Could the server have seen the request?"""
 
@@ -51,6 +54,10 @@ class Attempt:
 
     _phase: Phase = "pool"
     _dialled: list[socket.socket] = attrs.field(factory=list, init=False, repr=False)
+
+    @deadline.default
+    def _deadline_of_the_scope(self) -> float:
+        return self.scope.deadline
 
     @property
     def phase(self) -> Phase:
@@ -65,7 +72,7 @@ class Attempt:
         self._phase = "resolve"
         if self.request.timeouts.connect is not None:
             limit = anyio.current_time() + self.request.timeouts.connect
-            self.scope.deadline = min(self.request.deadline, limit)
+            self.scope.deadline = min(self.deadline, limit)
 
     def dials(self, sock: socket.socket) -> None:
         """The name is known; an address of it is tried."""
@@ -76,7 +83,7 @@ class Attempt:
         """The connection is there, secured if it has to be."""
         self._phase = "send"
         self.is_first_on_connection = True
-        self.scope.deadline = self.request.deadline
+        self.scope.deadline = self.deadline
         self._dialled.clear()
 
     def headers_leave(self) -> None:
@@ -108,9 +115,14 @@ class Attempt:
     def timeout(self) -> TransportError:
         """The error for the limit or the deadline that passed here."""
         kind, what = _TIMEOUTS[self.phase]
-        at_the_deadline = self.scope.deadline == self.request.deadline
+        at_the_deadline = self.scope.deadline == self.deadline
         limit = f"within {self.request.timeouts.connect} s"
         return self.error(kind, f"{what} {'before the deadline' if at_the_deadline else limit}")
+
+
+def unsent(kind: type[TransportError], message: str, request: Request) -> TransportError:
+    """The error of a request for which no attempt begins."""
+    return kind(message, method=request.method, url=request.url, phase="pool", maybe_sent=False)
 
 
 def _has_peer(sock: socket.socket) -> bool:

@@ -32,13 +32,21 @@ class Lifetime:
         """Is it closed?"""
 
     @contextmanager
-    def attempt(self, request: Request) -> Iterator[Attempt]:
+    def attempt(
+        self, request: Request, scope: anyio.CancelScope | None = None
+    ) -> Iterator[Attempt]:
         """Run an attempt until the request's deadline, or until this is closed.
+
+        Args:
+            request: What is sent.
+            scope: The scope to run it in, with a deadline of its own.
 
         Code after the `with` block is reached when one of the two has happened, and raises what
         `ending` gives.
         """
-        with anyio.CancelScope(deadline=request.deadline) as scope:
+        if scope is None:
+            scope = anyio.CancelScope(deadline=request.deadline)
+        with scope:
             attempt = Attempt(request, scope)
             if self.closed:
                 raise self.ending(attempt)

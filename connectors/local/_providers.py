@@ -6,7 +6,6 @@ Most of what a backend does needs no provider, so nothing of HTTP is imported be
 import asyncio
 from typing import Final, final
 
-from connectors._loops import current_loop
 from transports import (
     Request,
     Response,
@@ -15,6 +14,7 @@ from transports import (
     TransportError,
     WrongEventLoopError,
 )
+from transports._loops import current_loop
 
 _ASYNCIO_ONLY: Final = (
     "The local backend has no way to the providers on trio, for now: give it a transport that has, "

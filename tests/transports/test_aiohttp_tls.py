@@ -96,7 +96,7 @@ async def test_without_https_no_certificate_is_read() -> None:
     async with serving(saying(OK)) as server:
         await transport.send(Request("GET", f"{server.url}/"))
         await transport.aclose()
-    assert transport._ssl_context is None
+    assert transport._settings.ssl_context is None
 
 
 async def test_while_the_systems_certificates_are_read_it_can_run_out_of_time(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from transports.aiohttp import _ERRORS, _cause, _without_frames
+from transports._aiohttp._translation import _ERRORS, _cause
+from transports.aiohttp import _without_frames
 
 
 def raised(error: BaseException, context: BaseException | None = None) -> BaseException:

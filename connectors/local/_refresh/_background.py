@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, final
 import anyio
 
 from connectors._flight import Flight
-from connectors._loops import current_loop
+from transports._loops import current_loop
 
 V = TypeVar("V")
 

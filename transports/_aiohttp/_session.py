@@ -1,0 +1,282 @@
+"""aiohttp's session, set up so that one `outcome` is one attempt and nothing else happens.
+
+aiohttp does the connections and the parsing; what its defaults would add is switched off: cookies,
+redirects, the environment, decompression, the total timeout, the silent second send. What an
+attempt has reached is noted by hooks in its `Attempt`, because afterwards nobody knows.
+"""
+
+import asyncio
+import io
+import socket
+import ssl
+from contextvars import ContextVar
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Final, final
+
+import aiohttp
+import anyio
+import anyio.to_thread
+import attrs
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+from multidict import CIMultiDict
+from yarl import URL
+
+from transports._aiohttp._translation import translated
+from transports._attempt import Attempt
+from transports._base import Request, Response
+from transports._body import ACCEPT_ENCODING, Body
+from transports._errors import ProtocolError, TransportError
+from transports._headers import Headers
+from transports._lifetime import Lifetime
+from transports._proxy import Proxies, Proxy
+
+_PIECE: Final = 64 * 1024
+"""Bytes that are read at once, and buffered for a connection."""
+
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""They say where a message ends, which is for its writer to say (RFC 9112, section 6)."""
+
+_current: ContextVar[Attempt] = ContextVar("_current")
+"""The attempt that aiohttp is at work for, in the task of `outcome` and in those it starts."""
+
+
+@final
+@attrs.define(eq=False)
+class Settings:
+    """What every session of a transport is made with."""
+
+    limit: int
+    """Connections in all."""
+
+    limit_per_host: int
+    """Connections to one server."""
+
+    proxies: Proxies
+    """Which request goes through which proxy."""
+
+    ssl_context: ssl.SSLContext | None = attrs.field(repr=False)
+    """How TLS is verified; None until the system's certificates were needed."""
+
+
+@final
+class Session:
+    """The connections of a transport in one asyncio event loop, the one that it is made in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lifetime = Lifetime("transport")
+        self._reading_certificates = anyio.Lock()
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=settings.limit,
+                limit_per_host=settings.limit_per_host,
+                # The system's resolver, like that of all other programs.
+                resolver=aiohttp.ThreadedResolver(),
+                socket_factory=_socket,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),
+            auto_decompress=False,
+            read_bufsize=_PIECE,
+            skip_auto_headers=("User-Agent", "Content-Type"),
+            trace_configs=[_hooks()],
+            middlewares=(_once,),
+            request_class=_CleanRequest,
+        )
+
+    @property
+    def closed(self) -> bool:
+        """Is there nothing left to close?"""
+        return self._client.closed
+
+    async def outcome(
+        self, request: Request, scope: anyio.CancelScope
+    ) -> Response | TransportError:
+        """Make one attempt and return what became of it; nothing but cancellation is raised.
+
+        Args:
+            request: What is sent.
+            scope: A new one, whose deadline is the attempt's.
+
+        Cancelled, by the scope too, it ends at once; its connection is free again or closed.
+        """
+        try:
+            with self._lifetime.attempt(request, scope) as attempt:
+                try:
+                    return await self._respond(attempt)
+                except _OverError as over:
+                    return translated(over.error, attempt)
+                except Exception as error:  # noqa: BLE001 - no other may come out of a transport.
+                    return translated(error, attempt)
+        except TransportError as refusal:
+            return refusal.with_traceback(None)
+        return self._lifetime.ending(attempt)
+
+    async def aclose(self) -> None:
+        """End what is under way, with `TransportClosedError`, and close the connections.
+
+        Cancelled, it still closes them.
+        """
+        self._lifetime.close()
+        try:
+            await self._lifetime.ended()
+        finally:
+            await self._client.close()
+
+    async def abandon(self) -> None:
+        """Close the connections of a loop that is gone, with all that was under way in it."""
+        await self._client.close()
+
+    async def _respond(self, attempt: Attempt) -> Response:
+        began = anyio.current_time()
+        await _notice_closed_connections()
+        answer = await self._ask(attempt)
+        try:
+            attempt.answer_begins()
+            return await _received(answer, attempt, began)
+        finally:
+            answer.close()  # A complete one has given its connection back already.
+
+    async def _ask(self, attempt: Attempt) -> aiohttp.ClientResponse:
+        request = attempt.request
+        proxy = self._settings.proxies.choose(request.url)
+        secure = request.url.startswith("https:") or bool(proxy and proxy.url.startswith("https:"))
+        verification = await self._verification() if secure else True
+        token = _current.set(attempt)
+        try:
+            return await self._client.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=_fields(request, proxy),
+                data=None if request.body is None else _Upload(request.body, attempt),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(sock_read=request.timeouts.read),
+                ssl=verification,
+                proxy=URL(proxy.url, encoded=True) if proxy else None,
+                proxy_headers=proxy.fields() if proxy else None,
+                trace_request_ctx=attempt,
+            )
+        finally:
+            _current.reset(token)
+
+    async def _verification(self) -> ssl.SSLContext:
+        async with self._reading_certificates:
+            context: ssl.SSLContext | None = self._settings.ssl_context
+            if context is None:
+                # It reads the system's certificates, which takes 30 to 45 ms.
+                make = _system_context
+                context = await anyio.to_thread.run_sync(make, abandon_on_cancel=True)
+                self._settings.ssl_context = context
+            return context
+
+
+def _system_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _notice_closed_connections() -> None:
+    """Let the loop read what has come over idle connections while nothing let it run.
+
+    That they are closed, most of all: what is sent over such a one is lost and counts as sent.
+    asyncio needs two turns to take a connection out of use, and one more with TLS.
+    """
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+class _UncleanError(Exception):
+    """Raised when something waits on an idle connection before anything was asked."""
+
+
+class _OverError(Exception):
+    """Raised in the place of an error that aiohttp would answer by sending again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _CleanRequest(aiohttp.ClientRequest):
+    """Is not sent where an answer waits that nobody asked for: it would be taken for its own."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        assert conn.protocol is not None
+        if conn.protocol.should_close and not _current.get().is_first_on_connection:
+            raise _UncleanError
+        return await super().send(conn)
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    while True:
+        try:
+            return await handler(request)
+        except _UncleanError:  # Nothing was sent, and that connection is closed now.
+            continue
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _OverError(error) from None
+
+
+class _Upload(aiohttp.BytesIOPayload):
+    """A body that goes out piece by piece, and says when it is out."""
+
+    def __init__(self, body: bytes, attempt: Attempt) -> None:
+        super().__init__(io.BytesIO(body))
+        self._attempt = attempt
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        await super().write_with_length(writer, content_length)
+        self._attempt.body_left()
+
+
+def _hooks() -> aiohttp.TraceConfig:
+    async def begins(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.connection_begins()
+
+    async def ends(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.connection_ends()
+
+    async def leaves(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.headers_leave()
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_connection_create_start.append(begins)
+    hooks.on_connection_create_end.append(ends)
+    hooks.on_request_headers_sent.append(leaves)
+    return hooks
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    made = socket.socket(*address[:3])
+    _current.get().dials(made)
+    return made
+
+
+def _fields(request: Request, proxy: Proxy | None) -> CIMultiDict[str]:
+    pairs = request.headers.fields
+    fields = CIMultiDict(pair for pair in pairs if pair[0].lower() not in _FRAMING)
+    fields.setdefault("Accept-Encoding", ACCEPT_ENCODING)
+    if proxy is not None and request.url.startswith("http:"):
+        fields.update(proxy.fields())  # Through a tunnel, the proxy would see none of this.
+    return fields
+
+
+async def _received(answer: aiohttp.ClientResponse, attempt: Attempt, began: float) -> Response:
+    if answer.status < HTTPStatus.OK:
+        raise attempt.error(ProtocolError, f"The final answer had the status {answer.status}")
+    codings = answer.headers.getall("Content-Encoding", ())
+    body = Body(", ".join(codings), attempt.request.max_body)
+    while piece := await answer.content.read(_PIECE):
+        body.feed(piece)
+    fields = Headers(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers
+    )
+    elapsed = anyio.current_time() - began
+    return Response(answer.status, fields, body.complete(), elapsed=elapsed)
