@@ -50,8 +50,8 @@ class Client:
         connection = await base44.as_service_role.connectors.get_connection("slack")
     ```
 
-    It runs on asyncio and, with a transport that does, on trio. It holds no task group: it may be
-    opened in one task and closed in another, and it need not be opened at all, only closed.
+    It runs on asyncio, uvloop and trio. It holds no task group: it may be opened in one task and
+    closed in another, and it need not be opened at all, only closed.
 
     Args:
         app_id: The id of the app.
@@ -237,8 +237,7 @@ class Client:
             app_id: Whose connections are meant.
             user: The app user on whose behalf the client acts.
             provider_transport: What carries requests to the providers; it is not closed with the
-                client. None makes an `AiohttpTransport` when it is needed, which is; on trio there
-                is none yet.
+                client. None makes an `AiohttpTransport` when it is needed, which is.
             timeout: As for `Client`.
 
         Raises:

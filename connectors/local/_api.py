@@ -52,7 +52,7 @@ class LocalBackend:
         vault: Where connections are kept; it is not closed here.
         authority: Who may ask.
         transport: The way to the providers, which is not closed here. None makes an
-            `AiohttpTransport` when it is needed, which is; that one is for asyncio alone.
+            `AiohttpTransport` when it is needed, which is.
         catalog: The integration types, if they are not those of `connectors.catalog`.
         redirect_uri: The address under which providers find `/oauth/callback` of this backend, for
             OAuth clients that have no address of their own; None when nobody listens.
@@ -86,7 +86,6 @@ class LocalBackend:
             policy=policy,
             clock=clock,
             allow_local_hosts=allow_local_hosts,
-            obstacle=lambda: providers.problem,
         )
         consents = Consents(
             vault,

@@ -7,29 +7,23 @@ import anyio
 import attrs
 import pytest
 
-from connectors import Client, ServiceError
+from connectors import Client
 from connectors.catalog import Integration, integrations
-from connectors.local import Authority, Grant, LocalBackend, Owner, Vault
+from connectors.local import Authority, Grant, LocalBackend, Vault
 from connectors.local._providers import Providers
 from tests.local.backends import APP, Local, told
 from tests.local.dropbox import ACCESS, CALL_PATH, OWNER, REFRESH, World, world
-from tests.local.steps import due
-from tests.loops import REAL, REAL_ASYNCIO, TRIO, on
+from tests.loops import REAL, on
 from tests.transports.raw_server import answering, serving
 from transports import (
     Request,
     Response,
     Transport,
     TransportClosedError,
-    WrongEventLoopError,
 )
-from transports.mock import MockTransport, json_response
+from transports.mock import json_response
 
 NEW = "planted-access-token-1"
-ASYNCIO_ONLY = (
-    "The local backend has no way to the providers on trio, for now: give it a transport that has, "
-    "as in Client.local(provider_transport=...), or use it on asyncio"
-)
 REQUEST = Request("GET", "https://api.dropboxapi.com/2/x?planted-query")
 
 
@@ -43,7 +37,7 @@ async def echoed(request: Request) -> Response:
     return json_response({"came": request.headers["authorization"] == f"Bearer {ACCESS}"})
 
 
-@on(REAL_ASYNCIO)
+@on(REAL)
 async def test_without_a_transport_it_makes_one_and_closes_it(tmp_path: Path) -> None:
     async with serving(answering(echoed)) as server, Vault(tmp_path / "vault.db") as vault:
         await vault.put(OWNER, Grant("dropbox", ACCESS))
@@ -189,51 +183,6 @@ async def test_sweeping_does_what_no_request_does_until_it_is_cancelled(tmp_path
     assert here.dropbox.revoked == [f"Bearer {ACCESS}"]
 
 
-@on([TRIO])
-async def test_on_trio_without_a_transport_it_says_so_where_it_needs_one(tmp_path: Path) -> None:
-    async with world(tmp_path, transport=None) as here:
-        await here.connect()
-        assert (await here.token()).status == 200
-        not_supported = {"detail": ASYNCIO_ONLY, "code": "NOT_SUPPORTED"}
-        assert await here.call() == (501, not_supported)
-        here.clock.now += 20_000
-        response = await here.token()
-        assert (response.status, told(response)) == (501, not_supported)
-
-
-@on([TRIO])
-async def test_on_trio_without_a_transport_it_tries_nothing_that_others_would_pay_for(
-    tmp_path: Path,
-) -> None:
-    async with world(tmp_path, transport=None) as here:
-        kept = await here.connect()
-        # Soon it is due, and then it has ended: what an attempt costs is kept for all processes.
-        for passed in (14_000, 20_000):
-            here.clock.now += passed
-            await here.token()
-            assert await here.vault.get(OWNER) == kept
-        await here.local.ask(
-            "DELETE", "external-auth/integrations/dropbox/remove", here.local.workspace()
-        )
-        await here.local.backend._services.keeper.revoke()
-        [job] = await due(here.vault, here.clock.now)
-        assert job.attempts == 0
-
-
-@on([TRIO])
-async def test_on_trio_a_client_takes_a_transport_to_the_providers(tmp_path: Path) -> None:
-    transport = MockTransport(lambda _: Response(204))
-    async with Vault(tmp_path / "vault.db") as vault:
-        await vault.put(Owner.app("local", "dropbox"), Grant("dropbox", ACCESS))
-        async with Client.local(vault=vault, provider_transport=transport) as client:
-            answer = await client.as_service_role.connectors.call_api("dropbox", path="/x")
-            assert answer.status == 204
-        async with Client.local(vault=vault) as client:
-            with pytest.raises(ServiceError, match="no way to the providers on trio") as told_so:
-                await client.as_service_role.connectors.call_api("dropbox", path="/x")
-    assert told_so.value.status == 501
-
-
 @pytest.mark.parametrize("transport", [1, "aiohttp", object()])
 def test_what_is_no_transport_to_the_providers_is_refused(
     tmp_path: Path, transport: Transport
@@ -252,21 +201,6 @@ async def test_the_way_to_the_providers_is_closed_before_it_was_used(
     with pytest.raises(TransportClosedError) as closed:
         await providers.send(REQUEST)
     assert (closed.value.maybe_sent, "planted" in str(closed.value)) == (False, False)
-
-
-@on([TRIO])
-async def test_the_way_to_the_providers_is_none_on_trio(anyio_backend: object) -> None:
-    with pytest.raises(WrongEventLoopError) as wrong:
-        await Providers(None).send(REQUEST)
-    assert wrong.value.args == (ASYNCIO_ONLY,)
-    assert (wrong.value.maybe_sent, "planted" in str(wrong.value)) == (False, False)
-
-
-@on(REAL)
-async def test_every_loop_may_use_a_transport_that_was_given(anyio_backend: object) -> None:
-    providers = Providers(MockTransport(lambda _: Response(200)))
-    assert providers.problem is None
-    assert (await providers.send(REQUEST)).status == 200
 
 
 @on(REAL)

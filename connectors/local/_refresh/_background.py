@@ -5,7 +5,7 @@ any case. So nothing outlives the owner.
 """
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, TypeAlias, TypeVar, final
+from typing import Final, Generic, TypeVar, final
 
 import anyio
 
@@ -15,27 +15,19 @@ from transports._loops import current_loop
 V = TypeVar("V")
 
 
-Obstacle: TypeAlias = Callable[[], str | None]
-"""Says what keeps the current event loop from all such work, or None."""
-
 _CLOSED: Final = "The backend is closed"
 
 
 class WorkEndedError(Exception):
-    """Raised for those who wait for work whose owner is closed, or that can't be done here."""
+    """Raised for those who wait for work whose owner is closed."""
 
 
 @final
 class Background(Generic[V]):
-    """The work of one owner, by keys.
+    """The work of one owner, by keys."""
 
-    Args:
-        obstacle: What keeps from it; where there is something, it is not begun and harms nobody.
-    """
-
-    def __init__(self, obstacle: Obstacle) -> None:
+    def __init__(self) -> None:
         self._flights: dict[tuple[int, Hashable], Flight[V]] = {}
-        self._obstacle = obstacle
         self._closed = False
 
     def find(self, key: Hashable) -> Flight[V] | None:
@@ -49,11 +41,10 @@ class Background(Generic[V]):
         """The work that is under way for a key, or this one, begun.
 
         Raises:
-            WorkEndedError: The owner is closed, or there is an obstacle.
+            WorkEndedError: The owner is closed.
         """
-        problem = _CLOSED if self._closed else self._obstacle()
-        if problem is not None:
-            raise WorkEndedError(problem)
+        if self._closed:
+            raise WorkEndedError(_CLOSED)
         flight = self.find(key)
         if flight is None:
             loop = current_loop()

@@ -26,7 +26,7 @@ from connectors._requests import rejected_digest
 from connectors.catalog import Integration, integrations
 from connectors.local._errors import VaultError
 from connectors.local._records import Owner, StoredConnection
-from connectors.local._refresh._background import Background, Obstacle, WorkEndedError
+from connectors.local._refresh._background import Background, WorkEndedError
 from connectors.local._refresh._errors import (
     ConnectionUnusableError,
     ReconnectRequiredError,
@@ -38,7 +38,7 @@ from connectors.local._refresh._policy import RefreshPolicy
 from connectors.local._refresh._protocol import Need, Refresher
 from connectors.local._refresh._revoker import Revoker, Untold
 from connectors.local._refresh._saver import Saver, TokensUnsavedError
-from connectors.local._refresh._unsaved import NOT_KEPT, UnsavedTokens, no_obstacle
+from connectors.local._refresh._unsaved import NOT_KEPT, UnsavedTokens
 from connectors.local._statuses import renewable
 from connectors.local._vault import Vault
 from transports import Transport
@@ -67,7 +67,6 @@ class TokenKeeper:
         clock: The wall clock, in Unix seconds.
         allow_local_hosts: Let a connection's values name hosts of this machine: for a provider
             that runs here, and never with the credentials of a real one.
-        obstacle: Says what keeps the current event loop from all providers, or None.
     """
 
     def __init__(
@@ -79,7 +78,6 @@ class TokenKeeper:
         policy: RefreshPolicy | None = None,
         clock: Callable[[], float] = time.time,
         allow_local_hosts: bool = False,
-        obstacle: Obstacle = no_obstacle,
     ) -> None:
         self._vault = vault
         self._catalog = integrations() if catalog is None else catalog
@@ -93,8 +91,8 @@ class TokenKeeper:
         self._revoker = Revoker(
             vault, transport, self._catalog, self._policy, clock, allow_local_hosts
         )
-        self._refreshes = Background[StoredConnection](obstacle)
-        self._revocations = Background[tuple[Untold, ...]](obstacle)
+        self._refreshes = Background[StoredConnection]()
+        self._revocations = Background[tuple[Untold, ...]]()
 
     async def connection(
         self, owner: Owner, *, rejected: str | None = None

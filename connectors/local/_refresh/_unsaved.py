@@ -26,10 +26,6 @@ NOT_KEPT: Final = "the token can't be kept; look at the vault's disk"
 """What stands in the way of a refresh until they are saved, for a person."""
 
 
-def no_obstacle() -> None:
-    """Nothing is in the way."""
-
-
 @final
 class UnsavedTokens:
     """The tokens that wait to be saved, of each chain the last ones.
@@ -43,8 +39,7 @@ class UnsavedTokens:
         self._saver = saver
         self._longest = longest
         self._waiting: dict[str, TokensUnsavedError] = {}
-        # A disk is no provider: what keeps from those does not keep from it.
-        self._saves = Background[None](no_obstacle)
+        self._saves = Background[None]()
 
     def add(self, unsaved: TokensUnsavedError) -> StoredConnection:
         """Take what nothing could keep.
