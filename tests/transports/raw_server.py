@@ -1,17 +1,29 @@
-"""A server on loopback that says exactly the bytes it is told to, and keeps what it was sent."""
+"""A server on loopback that says exactly the bytes it is told to, and keeps what it was sent.
 
-import asyncio
+It runs in the event loop of the test, on every loop, and ends with the block that it serves in.
+"""
+
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 
+import anyio
 import attrs
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.buffered import BufferedByteStream
+from anyio.streams.tls import TLSStream
 
 from transports import Request, Response
 
 Fields: TypeAlias = tuple[tuple[str, str], ...]
+
+BROKEN = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, ssl.SSLError)
+"""What a script meets when the client has gone, or refuses the certificate."""
+
+_LARGEST_HEAD = 2**20
 
 
 @attrs.frozen
@@ -36,36 +48,50 @@ class Message:
 
 @attrs.frozen(eq=False)
 class Peer:
-    """One connection, from the server's side."""
+    """One connection, from the server's side. What it does is one of `BROKEN` if that broke."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    _stream: BufferedByteStream
     server: "Server"
 
     async def message(self) -> Message:
-        """Read a request; `IncompleteReadError` when the client has gone."""
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        line, *rest = head[:-4].split("\r\n")
+        """Read a request."""
+        head = await self.head()
+        line, *rest = head.split("\r\n")
         fields = tuple((name, value.strip()) for name, _, value in (f.partition(":") for f in rest))
         length = next((int(v) for n, v in fields if n.lower() == "content-length"), 0)
-        message = Message(line, fields, await self.reader.readexactly(length))
-        self.server.messages.append(message)
-        self.server.came.set()
+        message = Message(line, fields, await self._stream.receive_exactly(length))
+        self.server.note(message)
         return message
 
-    async def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
+    async def head(self) -> str:
+        """Read a request up to its body, and leave that."""
+        return (await self._stream.receive_until(b"\r\n\r\n", _LARGEST_HEAD)).decode("latin-1")
 
-    def reset(self) -> None:
-        """Break the connection with RST instead of FIN where the system does so."""
-        self.writer.transport.abort()
+    async def some(self) -> bytes:
+        """Read what has come, whatever it is; at least a byte."""
+        return await self._stream.receive()
+
+    async def say(self, data: bytes) -> None:
+        await self._stream.send(data)
+
+    async def reset(self) -> None:
+        """Break the connection with RST instead of FIN."""
+        raw = self._stream.extra(SocketAttribute.raw_socket)
+        at_once = struct.pack("ii", 1, 0)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        await self._stream.aclose()
 
     async def gone(self) -> None:
         """Wait until the client has closed."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await self.reader.read(65536):
-                pass
+        with suppress(*BROKEN):
+            while True:
+                await self.some()
+
+    async def stall(self) -> None:
+        """Read no more, so that the client cannot go on sending."""
+        # On asyncio, anyio takes everything in until the first call, and then only for a call.
+        await self._stream.receive(1)
+        await anyio.sleep_forever()
 
 
 @attrs.define(eq=False)
@@ -77,17 +103,21 @@ class Server:
     host: str = "127.0.0.1"
     connections: int = 0
     messages: list[Message] = attrs.field(factory=list)
-    came: asyncio.Event = attrs.field(factory=asyncio.Event, repr=False)
+    _came: anyio.Event = attrs.field(factory=anyio.Event, init=False, repr=False)
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
 
+    def note(self, message: Message) -> None:
+        self.messages.append(message)
+        self._came.set()
+        self._came = anyio.Event()
+
     async def seen(self, number: int) -> None:
         """Wait until this many requests have come."""
         while len(self.messages) < number:
-            self.came.clear()
-            await self.came.wait()
+            await self._came.wait()
 
 
 Script: TypeAlias = Callable[[Peer], Awaitable[None]]
@@ -98,32 +128,42 @@ Script: TypeAlias = Callable[[Peer], Awaitable[None]]
 async def serving(
     script: Script, *, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[Server]:
+    """Serve while the block runs, which one task enters and leaves.
+
+    What a script raises ends the block and comes out of it, unless the connection broke.
+    """
     server = Server("https" if tls else "http")
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connected(stream: ByteStream) -> None:
         server.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await script(Peer(reader, writer, server))
-        finally:
-            tasks.discard(task)
-            writer.close()
+        async with stream:
+            with suppress(*BROKEN):
+                if tls is not None:
+                    # Without the closing handshake: it would wait for the client's.
+                    stream = await TLSStream.wrap(
+                        stream, server_side=True, ssl_context=tls, standard_compatible=False
+                    )
+                await script(Peer(BufferedByteStream(stream), server))
 
-    listening = await asyncio.start_server(connected, server.host, port, ssl=tls, limit=2**20)
-    server.port = listening.sockets[0].getsockname()[1]
+    listener = await anyio.create_tcp_listener(local_host=server.host, local_port=port)
+    server.port = listener.extra(SocketAttribute.local_port)
+    async with listener:
+        with _one_error():
+            async with anyio.create_task_group() as connections:
+                connections.start_soon(listener.serve, connected, connections)
+                yield server
+                connections.cancel_scope.cancel()
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Let out the error of a block or of a script as it is, not the group that it comes in."""
     try:
-        yield server
-    finally:
-        listening.close()
-        for task in tuple(tasks):
-            task.cancel()
-        while tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await listening.wait_closed()
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
 
 
 @contextmanager

@@ -265,20 +265,26 @@ def test_while_it_looks_up_a_name_it_runs_out_of_time(new_loop: NewLoop) -> None
 
 
 FORGETFUL = """
-import asyncio, contextlib
-from tests.transports.raw_server import OK, full, repeating, serving, silent
+import asyncio
+from tests.transports.raw_server import OK, repeating, serving, silent
 from transports import Request
 from transports.aiohttp import AiohttpTransport
 
 transport = AiohttpTransport()
-open_until_the_end = contextlib.AsyncExitStack()
+
+async def hang(hanging):
+    async with serving(silent) as stuck:
+        asking = asyncio.create_task(transport.send(Request("GET", f"{stuck.url}/")))
+        await stuck.seen(1)
+        hanging.set()
+        await asking
 
 async def main():
     async with serving(repeating(OK)) as server:
         await transport.send(Request("GET", f"{server.url}/"))
-    stuck = await open_until_the_end.enter_async_context(serving(silent))
-    asyncio.create_task(transport.send(Request("GET", f"{stuck.url}/")))
-    await stuck.seen(1)
+    hanging = asyncio.Event()
+    asyncio.create_task(hang(hanging))
+    await hanging.wait()
 
 asyncio.run(main())
 asyncio.run(main())
@@ -300,8 +306,8 @@ def test_a_forgotten_aclose_warns_and_does_not_hang_the_exit(new_loop: NewLoop) 
 
 
 FORKING = """
-import asyncio, atexit, os, sys
-from tests.transports.raw_server import OK, full, repeating, serving
+import anyio, asyncio, atexit, os
+from tests.transports.raw_server import OK, repeating, serving
 from transports import ForkedProcessError, Request, TransportClosedError
 from transports.aiohttp import AiohttpTransport
 
@@ -325,12 +331,19 @@ async def child(url):
     print((await other.send(Request("GET", url))).body, flush=True)
     await other.aclose()
 
+async def serve():
+    async with serving(repeating(OK)) as server:
+        started.set_result(server)
+        await over.wait()
+
 transport = AiohttpTransport()
 loop = asyncio.new_event_loop()
-serve = serving(repeating(OK))
-server = loop.run_until_complete(serve.__aenter__())
+started, over = loop.create_future(), asyncio.Event()
+served = loop.create_task(serve())
+server = loop.run_until_complete(started)
 url = f"{server.url}/"
 loop.run_until_complete(ask(url))
+loop.run_until_complete(anyio.wait_all_tasks_blocked())
 pid = os.fork()
 if not pid:
     new = asyncio.new_event_loop()
@@ -346,7 +359,8 @@ _, status = loop.run_until_complete(wait_for_the_child())
 print(os.waitstatus_to_exitcode(status), flush=True)
 print(loop.run_until_complete(asyncio.wait_for(ask(url), 5)).body, server.connections)
 loop.run_until_complete(transport.aclose())
-loop.run_until_complete(serve.__aexit__(None, None, None))
+over.set()
+loop.run_until_complete(served)
 loop.run_until_complete(loop.shutdown_default_executor())
 loop.close()
 """

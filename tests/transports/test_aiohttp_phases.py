@@ -61,11 +61,6 @@ async def timed_out(
     return caught.value
 
 
-async def never_reads(peer: Peer) -> None:
-    peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
-    await anyio.sleep_forever()
-
-
 async def half_a_body(peer: Peer) -> None:
     await peer.message()
     await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
@@ -94,7 +89,7 @@ async def test_while_it_secures_the_connection(transport: AiohttpTransport) -> N
 
 
 async def test_while_it_sends(transport: AiohttpTransport) -> None:
-    async with serving(never_reads) as server:
+    async with serving(Peer.stall) as server:
         error = await timed_out(transport, to(f"{server.url}/", bytes(20_000_000)), "send")
     assert (type(error), error.maybe_sent) == (ReadTimeoutError, True)
 
@@ -118,7 +113,7 @@ async def test_an_answer_that_begins_before_the_body_is_out_is_where_it_is(
     transport: AiohttpTransport,
 ) -> None:
     async def script(peer: Peer) -> None:
-        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.head()
         await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
         await peer.gone()
 
@@ -252,8 +247,8 @@ async def test_connections_are_limited_for_each_server() -> None:
 
 async def test_the_connection_breaks_while_it_sends(transport: AiohttpTransport) -> None:
     async def script(peer: Peer) -> None:
-        await peer.reader.read(1000)
-        peer.reset()
+        await peer.some()
+        await peer.reset()
 
     async with serving(script) as server:
         request = Request("PUT", f"{server.url}/", body=bytes(20_000_000))
@@ -265,7 +260,7 @@ async def test_the_connection_breaks_while_it_sends(transport: AiohttpTransport)
 async def test_cancelled_in_any_phase_it_leaves_its_place_to_the_next(
     transport: AiohttpTransport,
 ) -> None:
-    for script in (silent, half_a_body, never_reads):
+    for script in (silent, half_a_body, Peer.stall):
         async with serving(script) as stuck:
             with anyio.move_on_after(SOON):
                 await transport.send(Request("POST", f"{stuck.url}/", body=bytes(5_000_000)))

@@ -1,10 +1,12 @@
 """Through a proxy: forwarded as it is for http, in a tunnel for https."""
 
-import asyncio
 import socket
 import ssl
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import anyio
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.loops import REAL_ASYNCIO, on
 from tests.transports.certificates import make_certificate
 from tests.transports.leaks import TOKEN, assert_no_leak
-from tests.transports.raw_server import OK, Peer, repeating, saying, serving
+from tests.transports.raw_server import BROKEN, OK, Peer, repeating, saying, serving
 from transports import ConnectTimeoutError, ProxyError, Request, TLSError
 from transports.aiohttp import AiohttpTransport
 
@@ -21,23 +23,25 @@ pytestmark = on(REAL_ASYNCIO)
 BASIC = "Basic " + b64encode(f"me:{TOKEN}/@".encode()).decode()
 USERINFO = f"me:{TOKEN}%2F%40@"
 
+Receive: TypeAlias = Callable[[], Awaitable[bytes]]
+Send: TypeAlias = Callable[[bytes], Awaitable[None]]
+
 
 async def tunnel(peer: Peer) -> None:
     """Connect to where CONNECT says, and carry the bytes."""
     message = await peer.message()
     host, _, port = message.target.partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    try:
-        await asyncio.gather(carry(peer.reader, writer), carry(reader, peer.writer))
-    finally:
-        writer.close()
+    async with await anyio.connect_tcp(host, int(port)) as other, anyio.create_task_group() as ways:
+        await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
+        async def carry(receive: Receive, send: Send) -> None:
+            with suppress(*BROKEN):
+                while True:
+                    await send(await receive())
+            ways.cancel_scope.cancel()
 
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
+        ways.start_soon(carry, peer.some, other.send)
+        ways.start_soon(carry, other.receive, peer.say)
 
 
 async def test_an_http_request_is_forwarded_with_its_whole_url() -> None:

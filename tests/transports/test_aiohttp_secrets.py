@@ -61,11 +61,11 @@ async def test_the_check_finds_what_aiohttp_shows() -> None:
 
 async def reset(peer: Peer) -> None:
     await peer.message()
-    peer.reset()
+    await peer.reset()
 
 
 async def reset_at_once(peer: Peer) -> None:
-    peer.reset()
+    await peer.reset()
 
 
 SCRIPTS = {
@@ -96,8 +96,8 @@ async def test_no_secret_stands_in_a_failure_to_connect(transport: AiohttpTransp
 
 async def test_no_secret_stands_in_a_broken_upload(transport: AiohttpTransport) -> None:
     async def script(peer: Peer) -> None:
-        await peer.reader.read(100)
-        peer.reset()
+        await peer.some()
+        await peer.reset()
 
     async with serving(script) as server:
         body = TOKEN.encode() * 1_000_000

@@ -60,7 +60,7 @@ async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 async def test_a_server_without_tls_is_an_error_with_a_name(greeting: bytes) -> None:
     async def script(peer: Peer) -> None:
-        await peer.reader.read(100)
+        await peer.some()
         await peer.say(greeting)
 
     transport = AiohttpTransport()

@@ -127,7 +127,7 @@ async def test_a_reset_is_an_error_with_a_name(transport: Transport, when: str) 
             await peer.message()
         if when == "in the body":
             await peer.say(answer("Content-Length: 10", body=b"half"))
-        peer.reset()
+        await peer.reset()
 
     async with serving(script) as server:
         with pytest.raises(DisconnectedError) as caught:
@@ -424,7 +424,7 @@ async def test_an_answer_may_come_before_the_body_is_out(transport: Transport) -
     early = answer("Content-Length: 0", "Connection: close", status="413 Too Large")
 
     async def script(peer: Peer) -> None:
-        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.head()
         await peer.say(early)
         await peer.gone()
 
