@@ -19,7 +19,7 @@ from connectors import (
     UnreachableError,
 )
 from connectors._engine import Engine
-from tests.loops import REAL_ASYNCIO, VIRTUAL, on
+from tests.loops import REAL, REAL_ASYNCIO, VIRTUAL, on
 from tests.service import CONNECTED, SLACK, answers, client
 from transports import (
     ConnectError,
@@ -245,7 +245,7 @@ async def test_a_transport_of_its_own_is_closed_even_when_closing_is_cancelled()
     assert owned.closed
 
 
-@on(REAL_ASYNCIO)
+@on(REAL)
 async def test_without_a_transport_it_is_aiohttp_and_is_closed_with_the_client() -> None:
     ours = Client(app_id="a", service_token="s", server_url="http://127.0.0.1:9", retry=False)
     with pytest.raises(UnreachableError):

@@ -44,7 +44,7 @@ async def _app_user_connection(request: RoutedRequest) -> Response:
 
 async def _handed_out(request: RoutedRequest, owner: Owner) -> Response:
     services = request.services
-    with refusing(owner, services.providers.problem):
+    with refusing(owner):
         connection = await services.keeper.connection(owner, rejected=_rejected(request.headers))
     if connection is None:
         raise not_connected()
@@ -107,9 +107,6 @@ async def _call(request: RoutedRequest) -> Response:
             f"The local backend does not know where the API of {request.name!r} is; get the "
             "connection, and call the provider with its token"
         )
-    problem = services.providers.problem
-    if problem is not None:
-        raise not_supported(problem)
     with refusing(owner):
         return await services.forwarder.forward(read_call(request.body), integration, connection)
 

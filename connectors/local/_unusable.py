@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from connectors.local._answers import Refusal, not_connected, not_supported
+from connectors.local._answers import Refusal, not_connected
 from connectors.local._places import DEFAULT_APP
 from connectors.local._records import Owner
 from connectors.local._refresh import (
@@ -39,12 +39,8 @@ _STATES: Final[Mapping[str, str]] = {
 
 
 @contextmanager
-def refusing(owner: Owner, unreachable: str | None = None) -> Iterator[None]:
+def refusing(owner: Owner) -> Iterator[None]:
     """Turn what is wrong with the connection of an owner into an answer.
-
-    Args:
-        owner: Whose connection.
-        unreachable: Why no provider can be reached from here, if it can't.
 
     Raises:
         Refusal: There is no token to hand out.
@@ -52,9 +48,6 @@ def refusing(owner: Owner, unreachable: str | None = None) -> Iterator[None]:
     try:
         yield
     except ConnectionUnusableError as error:
-        if unreachable is not None and isinstance(error, RefreshPostponedError):
-            # To ask again would change nothing.
-            raise not_supported(unreachable) from None
         raise _REFUSALS[type(error)](error, owner) from None
 
 
