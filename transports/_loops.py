@@ -49,7 +49,7 @@ def spawn(
     return task
 
 
-def call_soon(loop: object, callback: Callable[[], None]) -> None:
+def call_soon(loop: object, callback: Callable[[], object]) -> None:
     """Call `callback` in a loop that may run in another thread, or be gone."""
     with suppress(RuntimeError):
         if isinstance(loop, asyncio.AbstractEventLoop):

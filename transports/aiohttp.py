@@ -5,8 +5,8 @@ one in a thread of its own. Three rules hold in here:
 
 - A home belongs to the process and the event loop that first used it, and elsewhere there is an
   error with a name.
-- It is held by an async generator, which asyncio and trio close with their loop: a forgotten
-  `aclose` leaves nothing open.
+- It is held by an async generator, which asyncio and trio close with their loop, and a transport
+  that nobody holds any more has it closed: a forgotten `aclose` leaves nothing open.
 - The frames of aiohttp hold the fields of the request. So an error is returned up to `send`, which
   raises it: no traceback goes deeper, not even a cancellation's.
 """
@@ -15,7 +15,7 @@ import asyncio
 import os
 import ssl
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Final, final
 
@@ -49,8 +49,8 @@ _OTHER_LOOP: Final = (
     "The transport is in use in another event loop: make one for each loop, or close it there first"
 )
 _FORGOTTEN: Final = (
-    "An AiohttpTransport was not closed while its event loop ran: await its aclose(), or that of "
-    "the client that made it, or use the client in `async with`"
+    "An AiohttpTransport was not closed: await its aclose(), or that of the client that made it, "
+    "or use the client in `async with`"
 )
 
 
@@ -85,6 +85,9 @@ class AiohttpTransport:
         ValueError: A limit is below 1, or a proxy is no URL of a proxy.
     """
 
+    _opened: "_Opened | None" = None
+    _closed = False
+
     def __init__(
         self,
         *,
@@ -101,8 +104,6 @@ class AiohttpTransport:
         if min(limit, limit_per_host) < 1:
             raise ValueError("limit and limit_per_host are numbers of connections, from 1.")
         self._settings = Settings(limit, limit_per_host, proxies, ssl_context)
-        self._opened: _Opened | None = None
-        self._closed = False
 
     async def send(self, request: Request, /) -> Response:
         """Make one attempt at a request and return the complete answer.
@@ -140,7 +141,7 @@ class AiohttpTransport:
         elif is_running(opened.loop):
             await opened.aclose()
         else:
-            call_soon(opened.loop, partial(self._close_over_there, opened))
+            opened.close_soon()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self._opened else "not used yet"
@@ -165,8 +166,12 @@ class AiohttpTransport:
             return unsent(WrongEventLoopError, _OTHER_LOOP, request)
         return await self._opened.home.outcome(request)
 
-    def _close_over_there(self, opened: "_Opened") -> None:
-        self._closing = spawn(opened.loop, opened.aclose, lambda _: None)
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        opened = self._opened
+        if self._closed or opened is None or opened.pid != os.getpid() or opened.home.is_over:
+            return
+        _warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=self)
+        opened.close_soon()
 
 
 @attrs.frozen(eq=False)
@@ -183,6 +188,10 @@ class _Opened:
             await self.home.aclose()
         finally:
             await self.keeper.aclose()
+
+    def close_soon(self) -> None:
+        """Have it closed in its own loop, unless that is ending, which closes it, too."""
+        call_soon(self.loop, partial(spawn, self.loop, self.aclose, lambda _: None))
 
 
 async def _open(settings: Settings) -> _Opened:

@@ -57,7 +57,7 @@ async def in_one_connection(transport: AiohttpTransport) -> None:
 
 
 def forgotten() -> AbstractContextManager[object]:
-    return pytest.warns(ResourceWarning, match=r"was not closed .* await its aclose\(\)")
+    return pytest.warns(ResourceWarning, match=r"was not closed: await its aclose\(\)")
 
 
 async def error_of(transport: AiohttpTransport, url: str) -> TransportError:

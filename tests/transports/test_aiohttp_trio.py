@@ -1,0 +1,346 @@
+"""On trio, the session lives in a thread, and what crosses over is neither lost nor left behind."""
+
+import gc
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import pytest
+import trio
+import trio.testing
+
+from tests.loops import TRIO, on
+from tests.transports.raw_server import OK, Peer, repeating, serving, silent
+from transports import (
+    ReadTimeoutError,
+    Request,
+    Response,
+    TransportClosedError,
+    TransportError,
+    WrongEventLoopError,
+)
+from transports._aiohttp._thread import LoopThread
+from transports.aiohttp import AiohttpTransport
+
+T = TypeVar("T")
+
+
+def forgotten() -> AbstractContextManager[object]:
+    return pytest.warns(ResourceWarning, match=r"was not closed: await its aclose\(\)")
+
+
+def loop_threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name == "AiohttpTransport"]
+
+
+@contextmanager
+def leaving_no_thread() -> Iterator[None]:
+    assert loop_threads() == []
+    yield
+    assert loop_threads() == []
+
+
+async def ask(transport: AiohttpTransport) -> Response:
+    async with serving(repeating(OK)) as server:
+        return await transport.send(Request("GET", f"{server.url}/"))
+
+
+async def error_of(transport: AiohttpTransport, url: str) -> TransportError:
+    with pytest.raises(TransportError) as caught:
+        await transport.send(Request("GET", url))
+    return caught.value
+
+
+@on([TRIO])
+async def test_the_thread_is_there_from_the_first_request_until_it_is_closed() -> None:
+    with leaving_no_thread():
+        transport = AiohttpTransport()
+        assert loop_threads() == []
+        for _ in range(2):
+            assert (await ask(transport)).body == b"ok"
+        assert loop_threads() == ["AiohttpTransport"]
+        await transport.aclose()
+
+
+@on([TRIO])
+async def test_it_is_closed_with_nothing_done_and_nothing_left() -> None:
+    # Cancelled before it begins, a request starts the thread and no session.
+    with leaving_no_thread():
+        transport = AiohttpTransport()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await transport.send(Request("GET", "http://127.0.0.1:9/"))
+        assert loop_threads() == ["AiohttpTransport"]
+        await transport.aclose()
+
+
+@on([TRIO])
+async def test_a_task_that_was_cancelled_before_sends_nothing() -> None:
+    transport = AiohttpTransport()
+    async with serving(repeating(OK)) as server:
+        await transport.send(Request("GET", f"{server.url}/"))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await transport.send(Request("GET", f"{server.url}/"))
+        assert scope.cancelled_caught
+        await transport.send(Request("GET", f"{server.url}/"))
+        assert len(server.messages) == 2
+    await transport.aclose()
+
+
+@on([TRIO])
+async def test_a_task_that_is_cancelled_goes_on_when_its_connection_is_free() -> None:
+    transport = AiohttpTransport(limit=1)
+    async with serving(silent) as stuck, serving(repeating(OK)) as server:
+        for number in range(1, 6):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(transport.send, Request("GET", f"{stuck.url}/"))
+                await stuck.seen(number)
+                nursery.cancel_scope.cancel()
+            # The only place is free at once, or this would wait for it.
+            request = Request("GET", f"{server.url}/", deadline=trio.current_time() + 5)
+            assert (await transport.send(request)).body == b"ok"
+    await transport.aclose()
+
+
+@on([TRIO])
+async def test_a_call_that_is_cancelled_at_once_runs_to_no_end_over_there() -> None:
+    async def work(scope: anyio.CancelScope) -> None:
+        with scope:
+            began.append(scope.cancel_called)
+            await anyio.sleep_forever()
+
+    began: list[bool] = []
+    thread = LoopThread()
+    for _ in range(20):
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(thread.run, work)
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    await thread.stop()
+    assert len(began) <= 400
+
+
+@on([TRIO])
+async def test_what_a_cancelled_call_returns_all_the_same_is_not_lost() -> None:
+    async def work(_: anyio.CancelScope) -> str:
+        begun.set()
+        await anyio.to_thread.run_sync(proceed.wait)
+        return "done"
+
+    async def run() -> None:
+        got.append(await thread.run(work))
+
+    got: list[str] = []
+    begun, proceed = threading.Event(), threading.Event()
+    thread = LoopThread()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.to_thread.run_sync(begun.wait)
+        nursery.cancel_scope.cancel()
+        proceed.set()
+    await thread.stop()
+    assert got == ["done"]
+
+
+@on([TRIO])
+async def test_what_is_raised_over_there_is_raised_here() -> None:
+    async def work(_: anyio.CancelScope) -> None:
+        raise KeyError("x")
+
+    thread = LoopThread()
+    with pytest.raises(KeyError):
+        await thread.run(work)
+    await thread.stop()
+
+
+@on([TRIO])
+async def test_its_deadline_is_one_of_trios_clock() -> None:
+    transport = AiohttpTransport()
+    async with serving(silent) as server:
+        began = trio.current_time()
+        with pytest.raises(ReadTimeoutError) as caught:
+            await transport.send(Request("GET", f"{server.url}/", deadline=began + 0.2))
+        assert 0.19 < trio.current_time() - began < 5
+    assert (caught.value.phase, caught.value.maybe_sent) == ("headers", True)
+    await transport.aclose()
+
+
+@on([TRIO])
+async def test_closed_it_has_ended_what_was_under_way() -> None:
+    with leaving_no_thread():
+        async with serving(silent) as server, trio.open_nursery() as nursery:
+            errors: list[TransportError] = []
+
+            async def sends() -> None:
+                errors.append(await error_of(transport, f"{server.url}/"))
+
+            transport = AiohttpTransport(limit=1)
+            for _ in range(3):
+                nursery.start_soon(sends)
+            await server.seen(1)
+            await transport.aclose()
+            assert loop_threads() == []
+        assert [type(error) for error in errors] == [TransportClosedError] * 3
+        assert sorted(error.phase for error in errors) == ["headers", "pool", "pool"]
+
+
+@on([TRIO])
+async def test_closing_that_is_cancelled_closes_all_the_same() -> None:
+    with leaving_no_thread():
+        transport = AiohttpTransport()
+        await ask(transport)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await transport.aclose()
+
+
+def test_in_a_second_run_it_works_again_and_was_closed_with_the_first() -> None:
+    transport = AiohttpTransport()
+    for _ in range(2):
+        with leaving_no_thread(), forgotten():
+            assert trio.run(ask, transport).body == b"ok"
+
+
+def test_after_its_run_it_works_on_asyncio_and_the_other_way_round() -> None:
+    transport = AiohttpTransport()
+    for backend in ("trio", "asyncio", "trio"):
+        with forgotten():
+            assert anyio.run(ask, transport, backend=backend).body == b"ok"
+
+
+def test_after_its_run_it_can_be_closed() -> None:
+    transport = AiohttpTransport()
+    with forgotten():
+        trio.run(ask, transport)
+    trio.run(transport.aclose)
+    assert type(trio.run(error_of, transport, "http://127.0.0.1:9/")) is TransportClosedError
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+@on([TRIO])
+async def test_in_another_loop_while_this_one_lives_it_says_what_to_do(backend: str) -> None:
+    async def elsewhere(call: Callable[..., Awaitable[T]], *args: object) -> T:
+        return await trio.to_thread.run_sync(lambda: anyio.run(call, *args, backend=backend))
+
+    transport = AiohttpTransport()
+    async with serving(silent) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(error_of, transport, f"{server.url}/")
+        await server.seen(1)
+        error = await elsewhere(error_of, transport, f"{server.url}/")
+        assert type(error) is WrongEventLoopError
+        assert not error.maybe_sent
+        # It hands the closing over, which ends what is under way here.
+        await elsewhere(transport.aclose)
+    with trio.fail_after(5):
+        while loop_threads():
+            await trio.testing.wait_all_tasks_blocked()
+    assert type(await error_of(transport, "http://127.0.0.1:9/")) is TransportClosedError
+
+
+@on([TRIO])
+async def test_a_transport_that_nobody_holds_is_closed() -> None:
+    closed = trio.Event()
+
+    async def script(peer: Peer) -> None:
+        try:
+            await repeating(OK)(peer)
+        finally:
+            closed.set()
+
+    async def forget() -> None:
+        async with serving(script) as server:
+            await AiohttpTransport().send(Request("GET", f"{server.url}/"))
+            gc.collect()
+            with trio.fail_after(5):
+                await closed.wait()
+                while loop_threads():
+                    await trio.testing.wait_all_tasks_blocked()
+
+    with forgotten():
+        await forget()
+
+
+INTERRUPTED = """
+import sys, trio
+from tests.transports.raw_server import serving, silent
+from transports import Request
+from transports.aiohttp import AiohttpTransport
+
+transport = AiohttpTransport()
+
+async def main():
+    async with serving(silent) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(transport.send, Request("GET", f"{server.url}/"))
+        await server.seen(1)
+        print("asked", flush=True)
+        await transport.send(Request("GET", f"{server.url}/"))
+
+try:
+    trio.run(main)
+except* KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_ends_it_and_leaves_no_thread_behind() -> None:
+    command = [sys.executable, "-X", "dev", "-W", "always", "-c", INTERRUPTED]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=20)
+    assert out == "interrupted\n"
+    assert "was not closed" in errors
+    assert "Traceback" not in errors
+    assert process.returncode == 0
+
+
+EXHAUSTED = """
+import resource, trio
+from transports import Request, TransportError
+from transports.aiohttp import AiohttpTransport
+
+async def main():
+    transport = AiohttpTransport()
+    limits = resource.getrlimit(kind)
+    resource.setrlimit(kind, (least, limits[1]))
+    try:
+        await transport.send(Request("GET", "http://127.0.0.1:9/"))
+    except TransportError as error:
+        print(type(error).__name__, error)
+    resource.setrlimit(kind, limits)
+    try:
+        await transport.send(Request("GET", "http://127.0.0.1:9/"))
+    except TransportError as error:
+        print(type(error).__name__)
+    await transport.aclose()
+
+kind, least = resource.RLIMIT_NOFILE, len(__import__("os").listdir("/proc/self/fd"))
+trio.run(main)
+"""
+
+
+def test_without_a_file_to_open_it_is_an_error_with_a_name_and_may_be_tried_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", EXHAUSTED],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=20,
+    )
+    first, second = done.stdout.splitlines()
+    assert first.startswith("TransportError No connection could be made, because nothing")
+    assert "Too many open files" in first
+    assert "phase pool, was not sent" in first
+    assert second == "ConnectError"
+    assert done.stderr == ""
