@@ -28,8 +28,9 @@ CONNECTIONS = 40
 async def answering_when_it_likes(peer: Peer) -> None:
     while True:
         await peer.message()
-        await anyio.sleep(chance.random() / 100)
-        await peer.say(OK)
+        for piece in (OK[:-1], OK[-1:]):
+            await anyio.sleep(chance.random() / 200)
+            await peer.say(piece)
 
 
 chance = random.Random(20_000)
