@@ -118,7 +118,7 @@ def types(session: nox.Session) -> None:
     node = [] if shutil.which("node") else ["pyright[nodejs]"]
     session.install(".[local]", *groups("types"), *node)
     # The folders of the tests are no packages, so their modules are named by their paths.
-    folders = ["connectors", "transports", "tests", "noxfile.py"]
+    folders = ["connectors", "transports", "tests", "benchmarks", "noxfile.py"]
     session.run("mypy", "--explicit-package-bases", *folders)
     session.chdir(session.create_tmp())
     for package in ("connectors", "transports"):

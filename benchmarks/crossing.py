@@ -25,8 +25,7 @@ import anyio.from_thread
 import httpx2
 
 from transports import Request, Response, TransportError
-from transports._aiohttp._session import Session, Settings
-from transports._proxy import find_proxies
+from transports._aiohttp._session import Session
 from transports.aiohttp import AiohttpTransport
 
 ROUNDS = 15
@@ -84,7 +83,7 @@ async def through_a_portal(url: str) -> AsyncIterator[Send]:
     """Its session in an event loop that anyio has started in a thread."""
 
     async def make() -> Session:
-        return Session(Settings(100, AT_ONCE, find_proxies(None, trust_env=False), None))
+        return Session(AiohttpTransport(limit_per_host=AT_ONCE)._settings)
 
     async def attempt() -> Response | TransportError:
         return await session.outcome(Request("GET", url), anyio.CancelScope())

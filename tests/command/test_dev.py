@@ -40,6 +40,29 @@ async def main():
 
 asyncio.run(main())
 """
+ON_TRIO = """
+import trio
+from connectors import Client, NotConnectedError
+
+async def greet(base44, name):
+    connection = await base44.as_service_role.connectors.get_connection("slack")
+    print(name, connection.access_token)
+
+async def main():
+    async with Client.from_env() as base44:
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                for name in ("ada", "grace"):
+                    nursery.start_soon(greet, base44, name)
+        with trio.move_on_after(0):
+            await greet(base44, "nobody")
+        try:
+            await base44.as_service_role.connectors.get_connection("github")
+        except NotConnectedError as error:
+            print(error.code)
+
+trio.run(main)
+"""
 OF_THE_USER = """
 import asyncio
 from connectors import Client
@@ -126,6 +149,12 @@ def test_a_shell_that_runs_the_lines_lets_a_program_use_the_backend(vault: Path)
             "BASE44_API_URL",
         }
         assert program(PROGRAM, dev.variables) == f"{TOKEN}\nslack\n"
+
+
+def test_a_trio_program_gets_a_connection_over_http(vault: Path) -> None:
+    with serving(vault) as dev:
+        told = program(ON_TRIO, dev.variables).splitlines()
+    assert sorted(told) == ["NOT_FOUND", f"ada {TOKEN}", f"grace {TOKEN}"]
 
 
 def test_a_program_can_be_an_app_user(vault: Path) -> None:
