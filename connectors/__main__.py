@@ -2,7 +2,7 @@
 
 What it needs beyond the package comes with the extra `local`. Without it the command says so in one
 line; so nothing of it is imported before that has been looked at. And nothing at all is imported
-before Ctrl-C is listened for.
+before Ctrl-C is listened for, and next to nothing before it is held back.
 """
 
 import sys
@@ -18,7 +18,17 @@ def main() -> None:
 
 
 def _run() -> int:
-    from importlib.util import find_spec  # noqa: PLC0415 - while Ctrl-C is listened for.
+    from connectors._interrupts import held  # noqa: PLC0415 - while Ctrl-C is listened for.
+
+    with held():
+        if _lacks_something():
+            return 2
+        from connectors._command import run  # noqa: PLC0415 - it is there only with the extra.
+    return run()
+
+
+def _lacks_something() -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415 - while Ctrl-C is held back.
 
     needed = ("click", "cryptography", "platformdirs", "rich")
     missing = [name for name in needed if find_spec(name) is None]
@@ -27,10 +37,7 @@ def _run() -> int:
             f"The connectors command needs {', '.join(missing)}: "
             "pip install 'base44-connectors[local]'\n"
         )
-        return 2
-    from connectors._command import run  # noqa: PLC0415 - it is there only with the extra.
-
-    return run()
+    return bool(missing)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import click
 
 from connectors._command._failures import exit_code
 from connectors._command._output import write_whatever_comes
+from connectors._interrupts import held
 from connectors._version import __version__
 from connectors.catalog import Integration, integrations
 
@@ -60,7 +61,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             _refuse(ctx, cmd_name)
             return None
-        module = import_module(f"connectors._command.{_COMMANDS[cmd_name]}")
+        with held():
+            module = import_module(f"connectors._command.{_COMMANDS[cmd_name]}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
