@@ -6,6 +6,8 @@ sleep is real. A test that uses real sockets, threads or processes needs the rea
 marked `@on(REAL)` from `tests.loops`.
 """
 
+import signal
+
 import pytest
 import structlog
 
@@ -15,6 +17,13 @@ from tests.loops import EVERY
 @pytest.fixture(params=EVERY)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
+
+
+def pytest_configure() -> None:
+    # A shell has what it starts in the background ignore Ctrl-C, and so would every command that a
+    # test presses Ctrl-C at.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_teardown() -> None:
