@@ -189,7 +189,7 @@ async def test_a_call_tells_its_story_without_a_secret() -> None:
 
 def ran(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True, timeout=120
     )
 
 

@@ -48,7 +48,7 @@ def test_every_public_thing_says_what_it_is(package: ModuleType) -> None:
 def loaded_by(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True, timeout=120
     )
     return set(done.stdout.split())
 

@@ -59,7 +59,12 @@ def test_an_entry_is_what_its_annotations_say_and_lacks_nothing(name: str) -> No
 
 def test_the_file_is_read_once_and_not_at_import() -> None:
     seen = subprocess.run(
-        [sys.executable, "-c", WATCH], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", WATCH],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert seen.stdout.split() == ["0", "1", "True"]
 

@@ -143,7 +143,7 @@ async def fetch():
 assert asyncio.run(Coalescer().run('key', fetch)) == 'value'
 assert 'trio' not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_outside_an_event_loop_there_is_an_error() -> None:

@@ -254,7 +254,7 @@ class Elsewhere:
         await anyio.to_thread.run_sync(partial(anyio.run, self._call, backend=self._backend))
 
     async def wait_until_it_waits(self) -> None:
-        await anyio.to_thread.run_sync(self._waits.wait)
+        assert await anyio.to_thread.run_sync(self._waits.wait, 30)
 
     async def go_on(self) -> None:
         """Let the fetch land, or unwind."""
@@ -273,10 +273,12 @@ class Elsewhere:
         self._go = anyio.Event()
         self._token = anyio.lowlevel.current_token()
         self._waits.set()
+        # Nobody else can end it: the loop of the test waits for its thread, also when cancelled.
         try:
-            await self._go.wait()
+            with anyio.fail_after(30):
+                await self._go.wait()
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.fail_after(30, shield=True):
                 await self._go.wait()
         return "from elsewhere"
 

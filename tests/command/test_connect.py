@@ -141,6 +141,7 @@ def test_bytes_that_are_no_text_are_no_token(vault: Path) -> None:
         input=b"\xff\xfe",
         capture_output=True,
         check=False,
+        timeout=120,
     )
     assert ran.returncode == 2
     assert b"another character" in ran.stderr
@@ -153,6 +154,7 @@ def test_a_closed_standard_input_is_no_token(vault: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert ran.returncode == 2
     assert "There is no token" in ran.stderr

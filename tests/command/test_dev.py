@@ -136,6 +136,7 @@ def program(code: str, variables: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     return ran.stdout or ran.stderr
 

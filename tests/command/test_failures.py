@@ -142,6 +142,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert ran.returncode == 2
     assert ran.stderr == (

@@ -35,6 +35,7 @@ def writing_to(vault: Path, output: int, *arguments: str) -> "subprocess.Complet
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        timeout=120,
     )
 
 
@@ -87,6 +88,7 @@ def test_what_the_output_can_not_have_is_written_as_an_escape(vault: Path) -> No
         env=environment(vault, PYTHONIOENCODING="latin-1"),
         capture_output=True,
         check=False,
+        timeout=120,
     )
     assert b"caf\xe9 \\u65e5 " in ran.stdout
     with Terminal(vault, "list", PYTHONIOENCODING="latin-1") as terminal:
@@ -148,13 +150,14 @@ def test_without_an_output_what_was_asked_for_is_not_there(
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        timeout=120,
     )
     assert (ran.returncode, ran.stderr) == (1, "Error: Standard output is closed\n")
 
 
 def test_without_an_output_and_without_errors_there_is_still_the_exit_code(vault: Path) -> None:
     closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *COMMAND, "list"]
-    assert subprocess.run(closed, env=environment(vault), check=False).returncode == 1
+    assert subprocess.run(closed, env=environment(vault), check=False, timeout=120).returncode == 1
 
 
 @pytest.mark.parametrize(("total", "moves"), [(46, 46), (10_000, 100)])

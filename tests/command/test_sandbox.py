@@ -47,6 +47,7 @@ def test_every_type_is_connected_and_its_tokens_are_good_and_renewed(tmp_path: P
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
         dev.process.terminate()
         told = dev.stopped()

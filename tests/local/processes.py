@@ -180,6 +180,7 @@ def contend(vault: str, name: str, children: str) -> None:
             seen = await opened.get(OWNER)
             assert seen is not None
             os.write(ready, b".")
+            os.close(ready)
             os.read(go, 1)
             os._exit(bool(await step(opened, seen)))
 
@@ -189,6 +190,8 @@ def contend(vault: str, name: str, children: str) -> None:
         if not pids[-1]:
             os.close(go_writer)
             anyio.run(main)
+    # Then a child that dies ends the wait for it.
+    os.close(ready)
     for _ in pids:
         assert os.read(ready_reader, 1)
     os.close(go_writer)

@@ -41,7 +41,7 @@ async def test_work_that_has_begun_is_finished_when_its_scope_is_cancelled() -> 
     work = Work()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(finish, work, CapacityLimiter(1))
-        await to_thread.run_sync(work.begun.wait)
+        assert await to_thread.run_sync(work.begun.wait, 30)
         tasks.cancel_scope.cancel()
         work.may_end.set()
     assert work.times == 1
@@ -53,7 +53,7 @@ async def test_work_that_has_begun_is_finished_when_asyncio_cancels_its_task_aga
 ):
     work = Work()
     task = asyncio.create_task(finish(work, CapacityLimiter(1)))
-    await to_thread.run_sync(work.begun.wait)
+    assert await to_thread.run_sync(work.begun.wait, 30)
     for _ in range(3):
         task.cancel()
         await anyio.wait_all_tasks_blocked()
@@ -69,7 +69,7 @@ async def test_work_that_waits_for_its_turn_is_never_begun_after_a_cancellation(
     first, second, limiter = Work(), Work(), CapacityLimiter(1)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(finish, first, limiter)
-        await to_thread.run_sync(first.begun.wait)
+        assert await to_thread.run_sync(first.begun.wait, 30)
         async with anyio.create_task_group() as waiting:
             waiting.start_soon(finish, second, limiter)
             await anyio.wait_all_tasks_blocked()
@@ -91,7 +91,7 @@ async def test_certain_work_is_done_although_its_caller_was_cancelled_before_it_
     first, second, limiter = Work(), Work(), CapacityLimiter(1)
     second.may_end.set()
     blocking = asyncio.create_task(finish(first, limiter))
-    await to_thread.run_sync(first.begun.wait)
+    assert await to_thread.run_sync(first.begun.wait, 30)
     task = asyncio.create_task(certainly(second.once, limiter))
     await anyio.wait_all_tasks_blocked()
     task.cancel()

@@ -83,7 +83,10 @@ def python(role: str, *arguments: object, **variables: str) -> "subprocess.Popen
 def answer(process: "subprocess.Popen[str]", said: str = "") -> str:
     """What a process prints until it ends, when it ends well."""
     with process:
-        printed, _ = process.communicate(said, timeout=120)
+        try:
+            printed, _ = process.communicate(said, timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 0, printed
     return printed
 

@@ -214,9 +214,10 @@ async def test_a_connection_that_was_closed_while_the_loop_stood_still_is_not_us
         for _ in range(2):
             connection, _ = listening.accept()
             with connection:
+                connection.settimeout(5)
                 connection.recv(65536)
                 connection.sendall(OK)
-                proceed.wait()
+                proceed.wait(5)
             seen.set()
 
     proceed = threading.Event()

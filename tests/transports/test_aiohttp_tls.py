@@ -124,10 +124,11 @@ async def test_an_idle_tls_connection_that_was_closed_while_the_loop_stood_still
     def serve(listening: socket.socket) -> None:
         for _ in range(2):
             plain, _ = listening.accept()
+            plain.settimeout(5)
             with certificate.server.wrap_socket(plain, server_side=True) as connection:
                 connection.recv(65536)
                 connection.sendall(OK)
-                proceed.wait()
+                proceed.wait(5)
                 connection.setblocking(False)  # noqa: FBT003 - the socket's own way.
                 if says_goodbye:
                     with suppress(ssl.SSLWantReadError):  # It does not wait for the client's.

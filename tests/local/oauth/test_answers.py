@@ -230,6 +230,7 @@ print(refresh_result(named("square"), answer(data), sent_at={NOW}).expires_at)
         capture_output=True,
         check=True,
         text=True,
+        timeout=120,
     )
     assert done.stdout.split() == [str(3600.0), str(NOW + DAY)]
 

@@ -128,7 +128,7 @@ async def test_while_it_is_saved_nobody_waits_for_the_vault(tmp_path: Path) -> N
 
         def keep_busy(_: object) -> None:
             busy.set()
-            may_end.wait()
+            assert may_end.wait(30)
 
         async with (
             ProcessLock(it.vault.path, row.lock_key),
@@ -136,7 +136,7 @@ async def test_while_it_is_saved_nobody_waits_for_the_vault(tmp_path: Path) -> N
         ):
             assert token(await it.get()) == got
             tasks.start_soon(it.vault._work.run, keep_busy)
-            await anyio.to_thread.run_sync(busy.wait)
+            assert await anyio.to_thread.run_sync(busy.wait, 30)
             try:
                 with anyio.fail_after(5):
                     assert token(await it.get()) == got
