@@ -6,6 +6,7 @@ sleep is real. A test that uses real sockets, threads or processes needs the rea
 marked `@on(REAL)` from `tests.loops`.
 """
 
+import faulthandler
 import signal
 
 import pytest
@@ -24,6 +25,11 @@ def pytest_configure() -> None:
     # test presses Ctrl-C at.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    # pytest watches each test; this is for what a test has left behind that never ends.
+    faulthandler.dump_traceback_later(60, exit=True)
 
 
 def pytest_runtest_teardown() -> None:
