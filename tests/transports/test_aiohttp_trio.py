@@ -306,7 +306,7 @@ def test_ctrl_c_ends_it_and_leaves_no_thread_behind() -> None:
 
 
 EXHAUSTED = """
-import resource, trio
+import logging, resource, trio
 from transports import Request, TransportError
 from transports.aiohttp import AiohttpTransport
 
@@ -325,6 +325,8 @@ async def main():
         print(type(error).__name__)
     await transport.aclose()
 
+# In its debug mode asyncio tells what has taken long, as anything does on a busy machine.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 kind, least = resource.RLIMIT_NOFILE, len(__import__("os").listdir("/proc/self/fd"))
 trio.run(main)
 """
