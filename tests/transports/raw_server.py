@@ -8,15 +8,18 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 import anyio
 import attrs
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteStream
 from anyio.streams.tls import TLSStream
 
 from transports import Request, Response
+
+T = TypeVar("T")
 
 Fields: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -47,9 +50,50 @@ class Message:
 
 
 @attrs.frozen(eq=False)
+class _Socket(ByteStream):
+    """A connection that takes from the system what it is asked for, and no more.
+
+    anyio's own reads ahead on asyncio, so a client could send for ever to who does not read.
+    """
+
+    raw: socket.socket
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        data = await self._when_it_can(anyio.wait_readable, lambda: self.raw.recv(max_bytes))
+        if not data:
+            raise anyio.EndOfStream
+        return data
+
+    async def send(self, item: bytes) -> None:
+        rest = memoryview(item)
+        while rest:
+            sent = await self._when_it_can(anyio.wait_writable, partial(self.raw.send, rest))
+            rest = rest[sent:]
+
+    async def send_eof(self) -> None:
+        self.raw.shutdown(socket.SHUT_WR)
+
+    async def aclose(self) -> None:
+        self.raw.close()
+
+    async def _when_it_can(
+        self, ready: Callable[[socket.socket], Awaitable[None]], do: Callable[[], T]
+    ) -> T:
+        while True:
+            await ready(self.raw)
+            try:
+                return do()
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise anyio.BrokenResourceError from error
+
+
+@attrs.frozen(eq=False)
 class Peer:
     """One connection, from the server's side. What it does is one of `BROKEN` if that broke."""
 
+    _raw: socket.socket
     _stream: BufferedByteStream
     server: "Server"
 
@@ -76,10 +120,9 @@ class Peer:
 
     async def reset(self) -> None:
         """Break the connection with RST instead of FIN."""
-        raw = self._stream.extra(SocketAttribute.raw_socket)
         at_once = struct.pack("ii", 1, 0)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-        await self._stream.aclose()
+        self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self._raw.close()
 
     async def gone(self) -> None:
         """Wait until the client has closed."""
@@ -88,9 +131,7 @@ class Peer:
                 await self.some()
 
     async def stall(self) -> None:
-        """Read no more, so that the client cannot go on sending."""
-        # On asyncio, anyio takes everything in until the first call, and then only for a call.
-        await self._stream.receive(1)
+        """Read nothing, so that the client cannot go on sending."""
         await anyio.sleep_forever()
 
 
@@ -134,23 +175,30 @@ async def serving(
     """
     server = Server("https" if tls else "http")
 
-    async def connected(stream: ByteStream) -> None:
-        server.connections += 1
-        async with stream:
-            with suppress(*BROKEN):
-                if tls is not None:
-                    # Without the closing handshake: it would wait for the client's.
-                    stream = await TLSStream.wrap(
-                        stream, server_side=True, ssl_context=tls, standard_compatible=False
-                    )
-                await script(Peer(BufferedByteStream(stream), server))
+    async def connected(raw: socket.socket) -> None:
+        with raw, suppress(*BROKEN):
+            raw.setblocking(False)  # noqa: FBT003 - the socket's own way.
+            stream: ByteStream = _Socket(raw)
+            if tls is not None:
+                # Without the closing handshake: it would wait for the client's.
+                stream = await TLSStream.wrap(
+                    stream, server_side=True, ssl_context=tls, standard_compatible=False
+                )
+            await script(Peer(raw, BufferedByteStream(stream), server))
 
-    listener = await anyio.create_tcp_listener(local_host=server.host, local_port=port)
-    server.port = listener.extra(SocketAttribute.local_port)
-    async with listener:
+    async def accept() -> None:
+        while True:
+            await anyio.wait_readable(listening)
+            raw, _ = listening.accept()
+            server.connections += 1
+            connections.start_soon(connected, raw)
+
+    with socket.create_server((server.host, port)) as listening:
+        listening.setblocking(False)  # noqa: FBT003 - the socket's own way.
+        server.port = listening.getsockname()[1]
         with _one_error():
             async with anyio.create_task_group() as connections:
-                connections.start_soon(listener.serve, connected, connections)
+                connections.start_soon(accept)
                 yield server
                 connections.cancel_scope.cancel()
 

@@ -178,20 +178,21 @@ async def test_bytes_of_a_field_beyond_ascii_survive(transport: Transport) -> No
 
 
 async def test_a_second_answer_that_nobody_asked_for_is_nobodys(transport: Transport) -> None:
-    pushed = anyio.Event()
+    push, pushed = anyio.Event(), anyio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.message()
         await peer.say(OK)
         if peer.server.connections == 1:
-            await pushed.wait()
+            await push.wait()
             await peer.say(OK.replace(b"ok", b"no"))
+            pushed.set()
             await peer.gone()
 
     async with serving(script) as server:
         await transport.send(Request("GET", f"{server.url}/"))
-        pushed.set()
-        await anyio.wait_all_tasks_blocked()
+        push.set()
+        await pushed.wait()
         response = await transport.send(Request("POST", f"{server.url}/", body=b"1"))
     assert response.body == b"ok"
 
