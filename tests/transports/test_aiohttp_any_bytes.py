@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.raw_server import Peer, serving
 from transports import Request, Response, TransportError
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 LINES = st.sampled_from(
     [

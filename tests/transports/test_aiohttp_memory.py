@@ -5,12 +5,12 @@ import zlib
 
 import pytest
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.raw_server import repeating, serving
 from transports import MAX_BODY, BodyTooLargeError, Request
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 MEBIBYTE = 1024 * 1024
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 import pytest
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.raw_server import OK, Peer, Script, full, repeating, saying, serving, silent
 from transports import (
     ConnectError,
@@ -24,7 +24,7 @@ from transports import (
 )
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 SOON = 0.1
 PATIENCE = (SOON, 0.5, 2.5, 12.5)

@@ -11,14 +11,14 @@ from typing import TypeAlias
 import anyio
 import pytest
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.certificates import make_certificate
 from tests.transports.leaks import TOKEN, assert_no_leak
 from tests.transports.raw_server import BROKEN, OK, Peer, repeating, saying, serving
 from transports import ConnectTimeoutError, ProxyError, Request, TLSError
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 BASIC = "Basic " + b64encode(f"me:{TOKEN}/@".encode()).decode()
 USERINFO = f"me:{TOKEN}%2F%40@"

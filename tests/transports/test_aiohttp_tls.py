@@ -10,14 +10,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.certificates import Certificate, make_certificate
 from tests.transports.leaks import TOKEN, assert_no_leak
 from tests.transports.raw_server import OK, Peer, repeating, saying, serving
 from transports import Request, TLSError, TransportError, TransportTimeoutError
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 
 @pytest.fixture
@@ -72,23 +72,39 @@ async def test_a_server_without_tls_is_an_error_with_a_name(greeting: bytes) -> 
     assert not caught.value.maybe_sent
 
 
-async def test_the_systems_certificates_are_read_once_and_in_a_thread(
+async def test_the_systems_certificates_are_read_once_and_the_loop_goes_on_meanwhile(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    def write() -> None:
+        with fifo.open("wb") as file:  # When somebody reads.
+            reading.set()
+            went_on.append(answered.wait(5))
+            file.write((tmp_path / "certificate.pem").read_bytes())
+
+    fifo = tmp_path / "certificates"
+    os.mkfifo(fifo)  # Who reads it waits for a writer.
+    monkeypatch.setenv("SSL_CERT_FILE", str(fifo))
+    reading, answered, went_on = threading.Event(), threading.Event(), list[bool]()
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
     transport = AiohttpTransport()
-    before = set(threading.enumerate())
-    async with serving(repeating(OK), tls=certificate.server) as server:
-        async with anyio.create_task_group() as group:
-            for _ in range(5):
-                group.start_soon(transport.send, Request("GET", f"{server.url}/"))
-        threads = set(threading.enumerate()) - before
-        assert len([one for one in threads if "AnyIO worker" in one.name]) == 1
-        (tmp_path / "certificate.pem").unlink()
-        closing = serving(saying(OK), tls=certificate.server)
-        async with closing as other:
-            assert (await transport.send(Request("GET", f"{other.url}/"))).body == b"ok"
-        await transport.aclose()
+    secured = serving(repeating(OK), tls=certificate.server)
+    async with secured as server, serving(repeating(OK)) as plain:
+        try:
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    for _ in range(5):
+                        group.start_soon(transport.send, Request("GET", f"{server.url}/"))
+                    await anyio.to_thread.run_sync(reading.wait, 5)
+                    await transport.send(Request("GET", f"{plain.url}/"))
+                    answered.set()
+                await transport.send(Request("GET", f"{server.url}/"))
+        finally:
+            await transport.aclose()
+            with suppress(OSError):  # Nobody reads it any more, if all is well.
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    assert went_on == [True]
+    assert len(server.messages) == 6
 
 
 async def test_without_https_no_certificate_is_read() -> None:

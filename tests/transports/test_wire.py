@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 import pytest
 
-from tests.loops import REAL_ASYNCIO, on
+from tests.loops import REAL, on
 from tests.transports.leaks import TOKEN, assert_no_leak
 from tests.transports.raw_server import OK, Peer, repeating, saying, serving
 from transports import (
@@ -23,7 +23,7 @@ from transports import (
 )
 from transports.aiohttp import AiohttpTransport
 
-pytestmark = on(REAL_ASYNCIO)
+pytestmark = on(REAL)
 
 CLIENTS: dict[str, Callable[[], Transport]] = {
     "aiohttp": lambda: AiohttpTransport(limit=1, limit_per_host=1),
