@@ -5,6 +5,7 @@ who may send it again. Both are noted as they happen, because afterwards nobody 
 the request counts as sent.
 """
 
+import asyncio
 import socket
 from typing import Final, final
 
@@ -51,6 +52,9 @@ class Attempt:
 
     is_first_on_connection: bool = False
     """Was its connection made for it?"""
+
+    connection: asyncio.Transport | None = attrs.field(default=None, repr=False)
+    """What it is sent over."""
 
     _phase: Phase = "pool"
     _dialled: list[socket.socket] = attrs.field(factory=list, init=False, repr=False)

@@ -248,10 +248,43 @@ def repeating(data: bytes) -> Script:
     return script
 
 
-async def silent(peer: Peer) -> None:
-    """Read the request and say nothing."""
-    await peer.message()
-    await peer.gone()
+def holding(data: bytes) -> Script:
+    """Answer the first request with these bytes, and hold the connection without another."""
+
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(data)
+        await peer.gone()
+
+    return script
+
+
+silent = holding(b"")
+"""Read the request and say nothing."""
+
+
+def resetting(data: bytes) -> Script:
+    """Answer the first request with these bytes, and reset."""
+
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(data)
+        await peer.reset()
+
+    return script
+
+
+def endless(data: bytes, piece: bytes, *, every: float = 0) -> Script:
+    """Answer the first request with these bytes, and then with a piece every so many seconds."""
+
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(data)
+        while True:
+            await anyio.sleep(every)
+            await peer.say(piece)
+
+    return script
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

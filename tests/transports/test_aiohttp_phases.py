@@ -4,12 +4,24 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.loops import REAL, on
-from tests.transports.raw_server import OK, Peer, Script, full, repeating, saying, serving, silent
+from tests.transports.raw_server import (
+    OK,
+    Peer,
+    Script,
+    full,
+    holding,
+    repeating,
+    saying,
+    serving,
+    silent,
+)
 from transports import (
     ConnectError,
     ConnectTimeoutError,
@@ -30,6 +42,8 @@ SOON = 0.1
 PATIENCE = (SOON, 0.5, 2.5, 12.5)
 """Seconds for an attempt: as many as it needs to come to a later phase on a busy machine."""
 
+DESCRIPTORS = Path("/dev/fd")
+
 TLS = ssl.create_default_context()
 """Made beforehand: to make it takes its time."""
 
@@ -39,6 +53,10 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
     made = AiohttpTransport(limit=1, limit_per_host=1, ssl_context=TLS)
     yield made
     await made.aclose()
+
+
+def open_descriptors() -> int:
+    return len(list(DESCRIPTORS.iterdir()))
 
 
 def to(url: str, body: bytes | None = None) -> Callable[[float], Request]:
@@ -61,10 +79,7 @@ async def timed_out(
     return caught.value
 
 
-async def half_a_body(peer: Peer) -> None:
-    await peer.message()
-    await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-    await peer.gone()
+half_a_body = holding(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 
 
 async def test_while_it_waits_for_a_connection(transport: AiohttpTransport) -> None:
@@ -92,6 +107,22 @@ async def test_while_it_sends(transport: AiohttpTransport) -> None:
     async with serving(Peer.stall) as server:
         error = await timed_out(transport, to(f"{server.url}/", bytes(20_000_000)), "send")
     assert (type(error), error.maybe_sent) == (ReadTimeoutError, True)
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs to see what the process has open")
+async def test_what_was_not_sent_in_time_is_not_sent_later_and_its_connection_is_closed(
+    transport: AiohttpTransport,
+) -> None:
+    # Closing politely would wait until the server has read the rest, which it may never do.
+    with socket.create_server(("127.0.0.1", 0)) as never_reads:
+        async with serving(repeating(OK)) as server:
+            await transport.send(Request("GET", f"{server.url}/"))
+            before = open_descriptors()
+            url = "http://127.0.0.1:{1}/".format(*never_reads.getsockname())
+            await timed_out(transport, to(url, bytes(20_000_000)), "send")
+            with anyio.fail_after(5):
+                while open_descriptors() > before:
+                    await anyio.lowlevel.checkpoint()
 
 
 @pytest.mark.parametrize("body", [None, b"", b"some"])

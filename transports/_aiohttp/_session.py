@@ -132,12 +132,15 @@ class Session:
     async def _respond(self, attempt: Attempt) -> Response:
         began = anyio.current_time()
         await _notice_closed_connections()
-        answer = await self._ask(attempt)
         try:
-            attempt.answer_begins()
-            return await _received(answer, attempt, began)
+            answer = await self._ask(attempt)
+            try:
+                attempt.answer_begins()
+                return await _received(answer, attempt, began)
+            finally:
+                answer.close()  # A complete one has given its connection back already.
         finally:
-            answer.close()  # A complete one has given its connection back already.
+            _cut_off(attempt.connection)
 
     async def _ask(self, attempt: Attempt) -> aiohttp.ClientResponse:
         request = attempt.request
@@ -188,6 +191,12 @@ async def _notice_closed_connections() -> None:
         await asyncio.sleep(0)
 
 
+def _cut_off(connection: asyncio.Transport | None) -> None:
+    """End a connection that closes: it would wait until the peer has read what it did not get."""
+    if connection is not None and connection.is_closing():
+        connection.abort()
+
+
 class _UncleanError(Exception):
     """Raised when something waits on an idle connection before anything was asked."""
 
@@ -205,8 +214,10 @@ class _CleanRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         assert conn.protocol is not None
-        if conn.protocol.should_close and not _current.get().is_first_on_connection:
+        attempt = _current.get()
+        if conn.protocol.should_close and not attempt.is_first_on_connection:
             raise _UncleanError
+        attempt.connection = conn.transport
         return await super().send(conn)
 
 
