@@ -20,7 +20,9 @@ class Certificate:
     client: ssl.SSLContext
 
 
-def make_certificate(folder: Path, *, address: str = "127.0.0.1") -> Certificate:
+def make_certificate(
+    folder: Path, *, address: str = "127.0.0.1", valid_for: dt.timedelta = dt.timedelta(days=1)
+) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     today = dt.datetime.now(dt.UTC)
@@ -31,8 +33,8 @@ def make_certificate(folder: Path, *, address: str = "127.0.0.1") -> Certificate
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=1))
+        .not_valid_before(today - dt.timedelta(days=2))
+        .not_valid_after(today + valid_for)
         .add_extension(alternative, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
