@@ -3,6 +3,7 @@
 For every transport that speaks over a socket: `CLIENTS` holds them.
 """
 
+import gc
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -90,6 +91,40 @@ async def test_a_broken_answer_is_an_error_with_a_name(
     assert_no_leak(caught.value)
 
 
+BROKEN_LATER = {
+    "a chunk size that is no number": (answer(CHUNKED), b"ZZ\r\nok\r\n"),
+    "a chunk larger than its size": (answer(CHUNKED, body=b"2\r\nok"), b"more\r\n"),
+    "an endless field after the chunks": (
+        answer(CHUNKED, body=b"0\r\n"),
+        b"A: " + b"x" * 500_000 + b"\r\n\r\n",
+    ),
+    "endless fields after the chunks": (
+        answer(CHUNKED, body=b"0\r\n"),
+        b"A: b\r\n" * 50_000 + b"\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "rest"), BROKEN_LATER.values(), ids=BROKEN_LATER)
+async def test_an_answer_that_breaks_after_its_head_is_an_error_at_once(
+    transport: Transport, head: bytes, rest: bytes
+) -> None:
+    # The server waits for the client to close, which must not wait for the server.
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(head)
+        await anyio.sleep(0.05)  # The head is read alone, and then the rest.
+        await peer.say(rest)
+        await peer.gone()
+
+    async with serving(script) as server:
+        request = Request("GET", f"{server.url}/")
+        with anyio.fail_after(5), pytest.raises(TransportError) as caught:
+            await transport.send(request)
+    assert type(caught.value) in {ProtocolError, DisconnectedError}
+    assert (caught.value.phase, caught.value.maybe_sent) == ("body", True)
+
+
 @pytest.mark.parametrize("data", [pytest.param(d, id=i) for i, (d, _) in BROKEN.items()])
 async def test_after_a_broken_answer_the_next_request_works(
     transport: Transport, data: bytes
@@ -128,6 +163,28 @@ async def test_a_reset_at_once_breaks_the_connection_or_comes_before_it(
         with pytest.raises((DisconnectedError, ConnectError)) as caught:
             await transport.send(Request("GET", f"{server.url}/"))
     assert caught.value.maybe_sent == isinstance(caught.value, DisconnectedError)
+
+
+async def test_the_reset_of_an_idle_connection_is_nobodys_error(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.message()
+        await peer.say(OK[:-1])
+        await anyio.sleep(0.05)  # Its body is waited for.
+        await peer.say(OK[-1:])
+        if peer.server.connections == 1:
+            await peer.reset()
+            was_reset.set()
+
+    was_reset = anyio.Event()
+    async with serving(script) as server:
+        await transport.send(Request("POST", f"{server.url}/"))
+        await was_reset.wait()
+        assert (await transport.send(Request("POST", f"{server.url}/"))).body == b"ok"
+        await transport.aclose()
+    gc.collect()
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
 
 
 async def test_interim_answers_are_passed_over(transport: Transport) -> None:

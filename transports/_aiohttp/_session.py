@@ -9,6 +9,8 @@ import asyncio
 import io
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -136,7 +138,8 @@ class Session:
             answer = await self._ask(attempt)
             try:
                 attempt.answer_begins()
-                return await _received(answer, attempt, began)
+                with _ending_with_its_connection(answer):
+                    return await _received(answer, attempt, began)
             finally:
                 answer.close()  # A complete one has given its connection back already.
         finally:
@@ -277,6 +280,38 @@ def _fields(request: Request, proxy: Proxy | None) -> CIMultiDict[str]:
     if proxy is not None and request.url.startswith("http:"):
         fields.update(proxy.fields())  # Through a tunnel, the proxy would see none of this.
     return fields
+
+
+@contextmanager
+def _ending_with_its_connection(answer: aiohttp.ClientResponse) -> Iterator[None]:
+    """End the body when the connection is gone.
+
+    aiohttp closes the connection where the framing of a body is wrong, and tells nobody who reads.
+    """
+    protocol = None if answer.connection is None else answer.connection.protocol
+    closed = None if protocol is None else protocol.closed
+
+    def end(_: object) -> None:
+        why = None if protocol is None else protocol.exception()
+        if not answer.content.is_eof() and answer.content.exception() is None:
+            answer.content.set_exception(why or aiohttp.ServerDisconnectedError())
+
+    if closed is None:  # It is complete, or the connection is gone already.
+        end(closed)
+        yield
+        return
+    closed.remove_done_callback(_seen)  # Of the answer before this one.
+    closed.add_done_callback(_seen)
+    closed.add_done_callback(end)
+    try:
+        yield
+    finally:
+        closed.remove_done_callback(end)
+
+
+def _seen(closed: "asyncio.Future[None]") -> None:
+    """Take the error of a connection: asyncio logs what nobody has asked for."""
+    _ = closed.cancelled() or closed.exception()
 
 
 async def _received(answer: aiohttp.ClientResponse, attempt: Attempt, began: float) -> Response:
