@@ -2,13 +2,14 @@
 
 import gzip
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.loops import REAL, on
 from tests.transports.raw_server import Peer, serving
-from transports import Request, Response, TransportError
+from transports import Request, Response, TransportError, TransportTimeoutError
 from transports.aiohttp import AiohttpTransport
 
 pytestmark = on(REAL)
@@ -91,10 +92,14 @@ async def test_whatever_bytes_the_server_sends_it_is_a_response_or_a_transport_e
 
     transport = AiohttpTransport()
     async with serving(script) as server:
+        deadline = anyio.current_time() + 20
+        request = Request(method, f"{server.url}/", max_body=1000, deadline=deadline)
         try:
-            response = await transport.send(Request(method, f"{server.url}/", max_body=1000))
+            response = await transport.send(request)
         except TransportError as error:
             assert error.maybe_sent  # noqa: PT017 - either end is right.
+            # It said all that it had to say and closed: nobody has to wait for more.
+            assert not isinstance(error, TransportTimeoutError)  # noqa: PT017
         else:
             assert isinstance(response, Response)
             assert response.status >= 200

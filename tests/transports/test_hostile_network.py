@@ -218,7 +218,7 @@ async def failure(transport: AiohttpTransport, case: Case, place: Place) -> Tran
     for seconds in SHORT if is_ended_by_its_deadline else (LONG,):
         began = anyio.current_time()
         request = Request("POST", place.url, body=case.body, deadline=began + seconds)
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(TransportError) as caught, anyio.fail_after(seconds + LONG):
             await transport.send(request)
         took = anyio.current_time() - began
         if is_ended_by_its_deadline:

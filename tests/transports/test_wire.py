@@ -208,19 +208,22 @@ async def test_a_chunked_body_is_put_together(transport: Transport) -> None:
     assert response.body == b"abc"
 
 
-async def test_a_body_where_there_is_none_is_taken_for_no_answer(transport: Transport) -> None:
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_body_where_there_is_none_is_taken_for_no_answer(
+    transport: Transport, status: int
+) -> None:
     evil = answer("Content-Length: 4", body=b"evil")
 
     async def script(peer: Peer) -> None:
         while True:
             message = await peer.message()
-            none = answer("Content-Length: 4", status="304 Not Modified")
+            none = answer("Content-Length: 4", status=f"{status} None")
             await peer.say(none + evil if message.target == "/evil" else none)
 
     async with serving(script) as server:
         for target in ("/evil", "/", "/evil", "/"):
             response = await transport.send(Request("GET", server.url + target))
-            assert (response.status, response.body) == (304, b"")
+            assert (response.status, response.body) == (status, b"")
 
 
 async def test_bytes_of_a_field_beyond_ascii_survive(transport: Transport) -> None:
