@@ -34,6 +34,7 @@ from connectors._refusals import error_of, error_without_answer
 from connectors._retry import Outcome, RetryBudget, RetryPolicy, send_with_retries
 from connectors._wire import decode
 from transports import Request, Response, Transport, TransportError
+from transports._loops import call_soon, current_loop, is_running
 
 T = TypeVar("T")
 
@@ -59,6 +60,22 @@ class Call:
     """Hides the credentials of the request; two equal requests have the same."""
 
 
+@attrs.frozen(eq=False)
+class _Alone:
+    """A call that is shared with nobody, under way."""
+
+    loop: object
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    done: anyio.Event = attrs.field(factory=anyio.Event)
+
+    def cancel(self) -> None:
+        """Cancel it from whatever thread. Its loop may be gone, and then there is nothing to do."""
+        if is_running(self.loop):
+            self.scope.cancel()
+        else:
+            call_soon(self.loop, self.scope.cancel)
+
+
 Decoder: TypeAlias = Callable[[Response, Request, str], T]
 """Takes the answer, the request and the call's id; returns the value or raises."""
 
@@ -73,7 +90,7 @@ class Engine:
         self._coalescer = Coalescer[Call, Connection]()
         self._budget = RetryBudget()
         self._recent = Recent()
-        self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
+        self._alone = set[_Alone]()
         self._closed = False
 
     @property
@@ -124,28 +141,32 @@ class Engine:
         Cancelled, it ends at once; whether the service has executed it is then not known.
         """
         self._check_open()
-        with anyio.CancelScope() as scope:
-            self._under_way[scope] = done = anyio.Event()
+        alone = _Alone(current_loop())
+        with alone.scope:
+            self._alone.add(alone)
             try:
                 return await self._exchange(call, decoder)
             finally:
-                del self._under_way[scope]
-                done.set()
+                self._alone.remove(alone)
+                alone.done.set()
         raise _closed()
 
     async def aclose(self) -> None:
         """End every call with `ClientClosedError`, wait for them, and free the transport.
 
-        A second call does nothing new. Cancelled, it still closes a transport that is its own.
+        A second call does nothing new. Calls in other event loops end without being waited for.
+        Cancelled, it still closes a transport that is its own.
         """
         self._closed = True
         self._recent.clear()
         try:
-            for scope in tuple(self._under_way):
-                scope.cancel()
+            under_way = tuple(self._alone)
+            for alone in under_way:
+                alone.cancel()
             await self._coalescer.aclose()
-            for done in tuple(self._under_way.values()):
-                await done.wait()
+            for alone in under_way:
+                if is_running(alone.loop):
+                    await alone.done.wait()
         finally:
             if self._owns_transport:
                 with anyio.CancelScope(shield=True):
