@@ -12,6 +12,7 @@ import attrs
 
 from transports import (
     BodyTooLargeError,
+    PoolTimeoutError,
     Request,
     Response,
     TransportClosedError,
@@ -40,6 +41,7 @@ class Carrier:
 
         Raises:
             BodyTooLargeError: The answer is larger than the request accepts.
+            PoolTimeoutError: The deadline had passed already; nobody was asked.
             ReadTimeoutError: The deadline passed.
             TransportClosedError: It is closed, or was closed meanwhile.
 
@@ -47,6 +49,14 @@ class Carrier:
         """
         if self.closed:
             raise self._problem(request, maybe_sent=False)
+        if request.deadline <= anyio.current_time():
+            raise PoolTimeoutError(
+                "The deadline had passed already",
+                method=request.method,
+                url=request.url,
+                phase="pool",
+                maybe_sent=False,
+            )
         with anyio.CancelScope() as scope:
             self._under_way[scope] = ended = anyio.Event()
             try:

@@ -54,6 +54,7 @@ class InProcessTransport:
         Raises:
             BodyTooLargeError: The answer is larger than the request accepts.
             ForkedProcessError: The parent of this process has used it.
+            PoolTimeoutError: The deadline had passed already; nothing was done.
             ReadTimeoutError: The deadline passed.
             TransportClosedError: It is closed, or was closed meanwhile.
 
