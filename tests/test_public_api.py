@@ -16,8 +16,9 @@ import connectors.local
 import transports
 import transports.aiohttp
 import transports.mock
+import transports.testing
 
-CURATED = [connectors, transports, connectors.catalog, connectors.local]
+CURATED = [connectors, transports, transports.testing, connectors.catalog, connectors.local]
 
 
 @pytest.mark.parametrize("package", CURATED, ids=lambda package: package.__name__)
@@ -87,6 +88,15 @@ def test_import_of_the_catalogue_reads_no_file() -> None:
 
 def test_the_mock_needs_no_http_library() -> None:
     assert "aiohttp" not in loaded_by("import transports.mock")
+
+
+def test_the_promises_need_no_test_runner() -> None:
+    heavy = {"aiohttp", "connectors", "pytest", "trio"}
+    assert loaded_by("import transports.testing").isdisjoint(heavy)
+
+
+def test_import_of_the_seam_loads_no_promises() -> None:
+    assert "transports.testing" not in loaded_by("import transports, transports.mock")
 
 
 def test_the_version_is_the_distributions() -> None:

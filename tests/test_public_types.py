@@ -12,8 +12,9 @@ import pytest
 import connectors.catalog
 import connectors.local
 import transports
+import transports.testing
 
-CURATED = [connectors, transports, connectors.catalog]
+CURATED = [connectors, transports, transports.testing, connectors.catalog]
 PUBLIC = {name for package in (*CURATED, connectors.local) for name in package.__all__}
 
 UNSEEN = {"View"}

@@ -1,0 +1,32 @@
+"""Every transport of the project keeps every promise, on every event loop."""
+
+import pytest
+
+from tests.transports.harnesses import KINDS, Kind
+from transports.testing import BrokenPromiseError, Promise
+from transports.testing._requests import repeats_fields
+
+KNOWN = {
+    ("aiohttp", repeats_fields): pytest.mark.xfail(
+        raises=BrokenPromiseError,
+        reason="Of names that differ in case only, aiohttp's session keeps the last one's values",
+    )
+}
+
+EACH = [
+    pytest.param(
+        backend.values[0],  # type: ignore[attr-defined]
+        kind,
+        promise,
+        id=f"{kind.name}-{backend.id}-{promise}",  # type: ignore[attr-defined]
+        marks=KNOWN.get((kind.name, promise), ()),
+    )
+    for kind in KINDS
+    for backend in kind.backends
+    for promise in kind.promises
+]
+
+
+@pytest.mark.parametrize(("anyio_backend", "kind", "promise"), EACH)
+async def test_a_promise_is_kept(kind: Kind, promise: Promise) -> None:
+    await promise.check(kind.serve)
