@@ -51,6 +51,7 @@ async def test_a_broken_one_says_what_was_expected_what_came_and_what_to_do() ->
 def test_what_came_is_told_in_a_line() -> None:
     assert told(None) == "nothing"
     assert told(KeyError("a")) == "KeyError: 'a'"
+    assert told(trio.BrokenResourceError("a")) == "trio.BrokenResourceError: a"
     assert told(["a"]) == "['a']"
     assert told(Response(400, body=b"no Host")).endswith("with the body b'no Host'")
     assert told(Response(200, body=b"x" * 100)).endswith(f"{b'x' * 60!r}... of 100 bytes")

@@ -15,7 +15,7 @@ _PROMPTLY: Final = 0.05
 _TRIES: Final = 3
 """How often a `send` may be late in that: a busy machine is so once, not always."""
 
-_SOON: Final = 0.1
+_SOON: Final = 0.25
 """Seconds to the deadlines here."""
 
 _LATE: Final = 1.0
@@ -56,6 +56,7 @@ async def ends_cancelled(trial: Trial) -> None:
 async def ends_at_its_deadline(trial: Trial) -> None:
     """Never answer."""
     async with trial.serve(Stuck()) as (transport, url):
+        await _expect_a_free_connection(trial, transport, url)  # It is there, then.
         deadline = anyio.current_time() + _SOON
         found = await outcome(transport, Request("GET", f"{url}/", deadline=deadline))
         late = anyio.current_time() - deadline

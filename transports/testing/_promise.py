@@ -26,6 +26,8 @@ free again can fail. Leaving the context closes the transport."""
 PATIENCE: Final = 10.0
 """Seconds after which something that should have ended long ago is said to hang."""
 
+_KNOWN: Final = frozenset({"builtins", "transports"})
+
 _E = TypeVar("_E", bound=TransportError)
 
 
@@ -182,7 +184,11 @@ def told(found: object) -> str:
         case Response():
             return f"{found!r} with the body {_start(found.body)}"
         case Exception():
-            return f"{type(found).__name__}: {found}"
+            # Other libraries have a ConnectError, too.
+            kind = type(found)
+            origin = kind.__module__.partition(".")[0]
+            said = kind.__name__ if origin in _KNOWN else f"{origin}.{kind.__name__}"
+            return f"{said}: {found}"
         case None:
             return "nothing"
         case _:
