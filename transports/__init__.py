@@ -1,6 +1,7 @@
 """What carries HTTP requests: the seam, its errors, and nothing that imports an HTTP library.
 
-`transports.aiohttp` and `transports.mock` are imported by who uses them.
+`transports.aiohttp` and `transports.mock` are imported by who uses them, and `transports.testing`,
+the contract as something to run, by who brings another transport.
 """
 
 from transports._base import (

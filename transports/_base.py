@@ -175,7 +175,10 @@ class Response:
 
 @runtime_checkable
 class Transport(Protocol):
-    """What carries requests. Implement these two to bring your own."""
+    """What carries requests. Implement these two to bring your own.
+
+    What they must keep, `transports.testing` can check.
+    """
 
     async def send(self, request: Request, /) -> Response:
         """Make one attempt at a request and return the complete answer.

@@ -819,6 +819,22 @@ class LeavesItsFirstLoop(Bound):
 
 
 @breaks(loops.works_in_a_second_loop)
+class WaitsForItsSecondLoop(Bound):
+    async def elsewhere(self, request: Request) -> None:
+        if request.url.endswith("/fourth"):
+            await anyio.sleep_forever()
+        self.loop = anyio.lowlevel.current_token().native_token
+
+
+@breaks(loops.works_in_a_second_loop)
+class FailsInItsFirstLoop(Honest):
+    async def send(self, request: Request, /) -> Response:
+        if request.url.endswith("/first"):
+            raise error_of(request, ProtocolError)
+        return await super().send(request)
+
+
+@breaks(loops.works_in_a_second_loop)
 class MissesItsLastLoop(Bound):
     async def elsewhere(self, request: Request) -> None:
         if request.url.endswith("/1"):
@@ -885,7 +901,7 @@ class CannotBeClosedInAChild(Forked):
 
 
 @breaks(forks.works_after_a_fork)
-class ClosesForTheParentToo(Forked):
+class ClosesForTheParentInAChild(Forked):
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)
         self.shared = mmap.mmap(-1, 1)

@@ -7,7 +7,7 @@ import attrs
 
 from connectors.local._carrying import Carrier
 from tests.loops import EVERY, REAL
-from transports import Transport
+from transports import Source, Transport
 from transports.aiohttp import AiohttpTransport
 from transports.mock import MockTransport
 from transports.testing import PROMISES, Handler, Promise, Serve, loopback
@@ -50,10 +50,11 @@ class Kind:
     serve: Serve
     promises: Sequence[Promise]
     backends: Sequence[object]
+    source: Source
 
 
 KINDS = [
-    Kind("mock", serve_mock, IN_MEMORY, EVERY),
-    Kind("in-process", serve_in_process, IN_MEMORY, EVERY),
-    Kind("aiohttp", serve_aiohttp, PROMISES, REAL),
+    Kind("mock", serve_mock, IN_MEMORY, EVERY, "mock"),
+    Kind("in-process", serve_in_process, IN_MEMORY, EVERY, "local"),
+    Kind("aiohttp", serve_aiohttp, PROMISES, REAL, "network"),
 ]

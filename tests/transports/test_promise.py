@@ -19,7 +19,7 @@ from transports import Response, Transport
 from transports.testing import PROMISES, BrokenPromiseError, Handler, Promise
 from transports.testing import _elsewhere as elsewhere
 from transports.testing._closing import closes_again
-from transports.testing._forks import works_after_a_fork
+from transports.testing._forks import in_a_process, works_after_a_fork
 from transports.testing._promise import Trial, promise, told
 from transports.testing._requests import arrives_as_it_is
 
@@ -129,6 +129,13 @@ async def serve_nothing(handler: Handler) -> AsyncIterator[tuple[Transport, str]
 async def test_what_fails_before_the_fork_is_told() -> None:
     with pytest.raises(RuntimeError, match="nothing is served"):
         await works_after_a_fork.check(serve_nothing)
+
+
+def test_a_process_that_does_not_end_is_ended() -> None:
+    kind = elsewhere.LoopKind("asyncio", None)
+    expected, found = in_a_process(serve_mock, kind, limit=0.01)
+    assert expected == "the process that has forked to end"
+    assert found == "that it runs after 0.01 s"
 
 
 def test_a_thread_that_does_not_end_is_left_behind() -> None:

@@ -2,8 +2,11 @@
 
 import pytest
 
+from tests.loops import REAL, on
 from tests.transports.harnesses import KINDS, Kind
+from transports import Request, Transport
 from transports.testing import BrokenPromiseError, Promise
+from transports.testing._handlers import echo
 from transports.testing._requests import repeats_fields
 
 KNOWN = {
@@ -30,3 +33,12 @@ EACH = [
 @pytest.mark.parametrize(("anyio_backend", "kind", "promise"), EACH)
 async def test_a_promise_is_kept(kind: Kind, promise: Promise) -> None:
     await promise.check(kind.serve)
+
+
+@on(REAL)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+async def test_an_answer_names_the_kind_of_transport(kind: Kind) -> None:
+    async with kind.serve(echo) as (transport, url):
+        assert isinstance(transport, Transport)
+        response = await transport.send(Request("GET", f"{url}/"))
+    assert response.source == kind.source

@@ -65,9 +65,9 @@ def in_a_thread(work: Callable[[], str | None], patience: float = 2 * LIMIT) -> 
 
 
 async def try_in_this_loop(
-    transport: Transport, urls: tuple[str, ...], refusal: type[TransportError]
+    transport: Transport, urls: tuple[str, ...], refusal: type[TransportError] | None = None
 ) -> str | None:
-    """What a transport does wrong here, where it must answer or refuse; None for nothing."""
+    """What is wrong with a transport that has to answer here, or may refuse; None for nothing."""
     for url in urls:
         found: Response | Exception | None = None
         with anyio.move_on_after(LIMIT) as scope:
@@ -75,7 +75,7 @@ async def try_in_this_loop(
         if scope.cancelled_caught:
             return f"nothing: after {LIMIT:g} s it waits still"
         answers = isinstance(found, Response) and found.body == url.encode()
-        refuses = isinstance(found, refusal) and not found.maybe_sent
+        refuses = refusal and isinstance(found, refusal) and not found.maybe_sent
         if not answers and not refuses:
             return told(found)
     return None

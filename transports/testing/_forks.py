@@ -15,6 +15,7 @@ from transports.testing._elsewhere import LoopKind
 from transports.testing._promise import FOREVER, Serve, Trial, promise
 
 _LIMIT: Final = 30.0
+"""Seconds after which the process is ended, which has limits of its own."""
 
 _BEGIN: Final = """
 import pickle, sys
@@ -34,12 +35,18 @@ async def works_after_a_fork(trial: Trial) -> None:
     """Use it in a parent, a child, and the parent again."""
     kind = LoopKind.of_the_running_one()
     expected, found = await anyio.to_thread.run_sync(
-        _in_a_process, trial.serve, kind, abandon_on_cancel=True
+        in_a_process, trial.serve, kind, abandon_on_cancel=True
     )
     trial.expect(not expected, expected, found)
 
 
-def _in_a_process(serve: Serve, kind: LoopKind) -> tuple[str, str]:
+def in_a_process(serve: Serve, kind: LoopKind, limit: float = _LIMIT) -> tuple[str, str]:
+    """What was expected and what was found in a process that forks; blocks.
+
+    Raises:
+        RuntimeError: What went wrong there has nothing to do with the fork.
+        TypeError: The process can't import what it needs.
+    """
     try:
         task = pickle.dumps(sys.path) + pickle.dumps((serve, kind))
     except (AttributeError, TypeError, pickle.PicklingError) as error:
@@ -47,9 +54,13 @@ def _in_a_process(serve: Serve, kind: LoopKind) -> tuple[str, str]:
             "After a fork a transport is tried in a process of its own, which has to import what "
             "stands the handler behind it: give a function of a module, or skip this promise."
         ) from error
-    done = subprocess.run(  # noqa: S603 - Python, with the words above.
-        [sys.executable, "-c", _BEGIN], input=task, capture_output=True, check=False, timeout=_LIMIT
-    )
+    words = [sys.executable, "-c", _BEGIN]
+    try:
+        done = subprocess.run(  # noqa: S603 - Python, with the words above.
+            words, input=task, capture_output=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return "the process that has forked to end", f"that it runs after {limit:g} s"
     if done.returncode:
         raise RuntimeError(f"The process that was to fork has failed:\n{done.stderr.decode()}")
     expected, found = pickle.loads(done.stdout)  # noqa: S301 - it comes from our own process.

@@ -32,14 +32,19 @@ _E = TypeVar("_E", bound=TransportError)
 
 
 class BrokenPromiseError(AssertionError):
-    """Raised when a transport does not keep a promise.
+    """Raised when a transport does not keep a promise."""
 
-    Args:
-        promise: The promise, in words.
-        expected: What should have come.
-        found: What came instead.
-        advice: What to do about it.
-    """
+    promise: str
+    """The promise, in words."""
+
+    expected: str
+    """What should have come."""
+
+    found: str
+    """What came instead."""
+
+    advice: str
+    """What to do about it."""
 
     def __init__(self, promise: str, expected: str, found: str, advice: str) -> None:
         super().__init__(promise, expected, found, advice)
@@ -139,6 +144,7 @@ class Trial:
         Raises:
             BrokenPromiseError: Always.
         """
+        __tracebackhide__ = True  # What failed is in the message; pytest shows the rest.
         cause = found if isinstance(found, Exception) else None
         raise BrokenPromiseError(
             self._promise.name, expected, told(found), self._promise.advice
@@ -146,6 +152,7 @@ class Trial:
 
     def expect(self, kept: object, expected: str, found: object) -> None:
         """Fail unless something holds."""
+        __tracebackhide__ = True
         if not kept:
             self.fail(expected, found)
 
@@ -153,6 +160,7 @@ class Trial:
         self, found: object, status: int = 200, body: bytes | None = None
     ) -> Response:
         """Fail unless an answer came, with that status and, if one is named, that body."""
+        __tracebackhide__ = True
         said = f"an answer with status {status}"
         said += "" if body is None else f" and the body {_start(body)}"
         if not isinstance(found, Response):
@@ -162,7 +170,8 @@ class Trial:
         return found
 
     def expect_error(self, found: object, kind: type[_E], *, maybe_sent: bool | None = None) -> _E:
-        """Fail unless an error of that kind came and, where it must, says if it may be sent."""
+        """Fail unless an error of that kind came with this `maybe_sent`, if one is named."""
+        __tracebackhide__ = True
         said = kind.__name__
         said += "" if maybe_sent is None else f" with maybe_sent={maybe_sent}"
         if not isinstance(found, kind):
