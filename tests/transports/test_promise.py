@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from tests.loops import VIRTUAL, on
-from tests.transports.broken import TidiesUp, serve
+from tests.transports.broken import serve
+from tests.transports.broken.arriving import TidiesUp
 from tests.transports.harnesses import serve_mock
 from transports import Response, Transport
 from transports.testing import PROMISES, BrokenPromiseError, Handler, Promise

@@ -83,4 +83,4 @@ async def closes_when_cancelled(trial: Trial) -> None:
             scope.cancel()
             await trial.close(transport)
         found = await outcome(transport, Request("GET", f"{url}/"))
-        trial.expect_error(found, TransportClosedError, maybe_sent=False)
+        trial.expect_error(found, TransportClosedError)

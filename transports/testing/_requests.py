@@ -131,7 +131,7 @@ async def tries_once(trial: Trial) -> None:
                 trial.expect(times == 1, f"one request {method} {path}", f"{times} of them")
     busy = Recorder(Response(503, {"Retry-After": "0"}))
     async with trial.serve(busy) as (transport, url):
-        trial.expect_answer(await outcome(transport, Request("GET", f"{url}/")), 503)
+        await outcome(transport, Request("GET", f"{url}/"))
     times = len(busy.requests)
     trial.expect(times == 1, "one request that is answered with status 503", f"{times} of them")
 
