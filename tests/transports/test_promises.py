@@ -5,16 +5,8 @@ import pytest
 from tests.loops import REAL, on
 from tests.transports.harnesses import KINDS, Kind
 from transports import Request, Transport
-from transports.testing import BrokenPromiseError, Promise
+from transports.testing import Promise
 from transports.testing._handlers import echo
-from transports.testing._requests import repeats_fields
-
-KNOWN = {
-    ("aiohttp", repeats_fields): pytest.mark.xfail(
-        raises=BrokenPromiseError,
-        reason="Of names that differ in case only, aiohttp's session keeps the last one's values",
-    )
-}
 
 EACH = [
     pytest.param(
@@ -22,7 +14,6 @@ EACH = [
         kind,
         promise,
         id=f"{kind.name}-{backend.id}-{promise}",  # type: ignore[attr-defined]
-        marks=KNOWN.get((kind.name, promise), ()),
     )
     for kind in KINDS
     for backend in kind.backends

@@ -274,8 +274,12 @@ def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def _fields(request: Request, proxy: Proxy | None) -> CIMultiDict[str]:
-    pairs = request.headers.fields
-    fields = CIMultiDict(pair for pair in pairs if pair[0].lower() not in _FRAMING)
+    fields: CIMultiDict[str] = CIMultiDict()
+    spelt: dict[str, str] = {}
+    for name, value in request.headers.fields:
+        if name.lower() not in _FRAMING:
+            # As it was spelt first: of two spellings aiohttp would send the last one's values only.
+            fields.add(spelt.setdefault(name.lower(), name), value)
     fields.setdefault("Accept-Encoding", ACCEPT_ENCODING)
     if proxy is not None and request.url.startswith("http:"):
         fields.update(proxy.fields())  # Through a tunnel, the proxy would see none of this.
