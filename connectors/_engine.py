@@ -5,6 +5,7 @@ engine belongs to a client and all the views derived from it; what differs betwe
 each call. It opens no task group, so it may be closed in another task than it was made in.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, TypeVar, final
@@ -67,12 +68,14 @@ class _Alone:
     loop: object
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     done: anyio.Event = attrs.field(factory=anyio.Event)
+    pid: int = attrs.field(factory=os.getpid)
 
     def cancel(self) -> None:
         """Cancel it from whatever thread. Its loop may be gone, and then there is nothing to do."""
         if is_running(self.loop):
             self.scope.cancel()
-        else:
+        elif self.pid == os.getpid():
+            # In a forked child, one of its locks may be held by a thread that stayed behind.
             call_soon(self.loop, self.scope.cancel)
 
 

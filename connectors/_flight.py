@@ -10,6 +10,7 @@ Rules that hold inside:
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -51,6 +52,7 @@ class Flight(Generic[V]):
         "__weakref__",
         "_error",
         "_on_landing",
+        "_pid",
         "_scope",
         "_task",
         "_traceback",
@@ -76,6 +78,7 @@ class Flight(Generic[V]):
         self.done = anyio.Event()
         self._on_landing = on_landing
         self._error: BaseException | None = None
+        self._pid = os.getpid()
         self._scope = anyio.CancelScope()
         self._task: object = None
         self._traceback: TracebackType | None = None
@@ -96,7 +99,8 @@ class Flight(Generic[V]):
             self._error = error
         if is_running(self.loop):
             self._scope.cancel()
-        else:
+        elif self._pid == os.getpid():
+            # In a forked child, one of its locks may be held by a thread that stayed behind.
             call_soon(self.loop, self._scope.cancel)
 
     def outcome(self) -> V:

@@ -1,11 +1,13 @@
-"""The event loops of these tests, as what a program starts by itself."""
+"""The event loops of these tests, as what a program starts by itself.
+
+Their other processes import this, so it imports little.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import anyio
-import pytest
 import uvloop
 
 Run: TypeAlias = Callable[..., Any]
@@ -19,5 +21,5 @@ RUNS: Final[dict[str, Run]] = {
     "trio": partial(anyio.run, backend="trio"),
 }
 
-each_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-each_loop = pytest.mark.parametrize("loop", RUNS)
+LIMIT: Final = 10
+"""Seconds in which anything here has happened, on the slowest machine."""

@@ -3,6 +3,7 @@
 So it answers whatever becomes of the client's loop, and other processes reach it as well.
 """
 
+import itertools
 import math
 import os
 import socket
@@ -19,19 +20,21 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import attrs
+import pytest
 
 from connectors import Client
 from connectors.local import Server, serve
+from tests.lifetimes.runs import LIMIT, RUNS
 from tests.local.backends import APP, TOKENS, Local, local_backend
 from transports import Request, Response
 
 Started: TypeAlias = "subprocess.Popen[str]"
 
-LIMIT = 10
-"""Seconds in which anything here has happened, on the slowest machine."""
-
 ROOT = Path(__file__).parents[2]
 TOKEN = TOKENS["slack"]
+
+each_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+each_loop = pytest.mark.parametrize("loop", RUNS)
 
 
 @attrs.define(eq=False)
@@ -133,6 +136,15 @@ class Service:
         if self.asked <= self._silent:
             await self._end.wait()
         return await self.local.backend.handle(request)
+
+
+def lines(process: Started, number: int, line: str) -> list[str]:
+    """What a process says to a line, as far as so many lines go; its end ends them, too."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+    return [said.rstrip() for said in itertools.islice(process.stdout, number)]
 
 
 def told(process: Started, line: str | None = None) -> tuple[int, str, str]:

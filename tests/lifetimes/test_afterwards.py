@@ -4,6 +4,7 @@ Each works or gives its named error at once. So every step here has its limit, a
 the service is counted: an error at once has asked nothing.
 """
 
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -13,8 +14,8 @@ import pytest
 from anyio.abc import TaskGroup
 
 from connectors import Client, ClientClosedError, ClientUsageError
-from tests.lifetimes.runs import Run, each_run
-from tests.lifetimes.service import LIMIT, TOKEN, Service, told
+from tests.lifetimes.runs import LIMIT, Run
+from tests.lifetimes.service import TOKEN, Service, each_loop, each_run, lines, told
 from transports import WrongEventLoopError
 
 Call: TypeAlias = Callable[[Client], Coroutine[Any, Any, object]]
@@ -146,7 +147,7 @@ def test_calls_that_were_left_in_a_closed_loop_trouble_no_second(
     with service.silent(first=2), service.started("drop_a_loop", loop) as process:
         service.wait_until_asked(2)
         code, output, errors = told(process, "Go on\n")
-    assert (code, output) == (0, "done\n"), errors
+    assert (code, output) == (0, f"{TOKEN}\n"), errors
 
 
 @each_run
@@ -207,3 +208,22 @@ def test_closed_from_another_thread_it_ends_what_is_under_way(
     with service.silent():
         run(main)
     assert [type(error) for error in errors] == [ClientClosedError] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@each_loop
+def test_a_forked_child_says_so_at_once_and_the_parent_goes_on(service: Service, loop: str) -> None:
+    with service.started("fork", loop) as process:
+        with service.silent(first=2):
+            service.wait_until_asked(2)
+            said = lines(process, 5, "Go on\n")
+        assert said == [
+            "ForkedProcessError True",
+            "ForkedProcessError True",
+            "closed",
+            f"own {TOKEN}",
+            "child 0",
+        ]
+        code, output, errors = told(process)
+    assert (code, output) == (0, f"parent {TOKEN}\n"), errors
+    assert service.asked == 4

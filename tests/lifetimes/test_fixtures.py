@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from connectors import Client
-from tests.lifetimes.service import LIMIT, TOKEN, Service
+from tests.lifetimes.runs import LIMIT
+from tests.lifetimes.service import TOKEN, Service
 from tests.loops import REAL
 
 

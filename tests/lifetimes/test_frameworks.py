@@ -24,7 +24,8 @@ from aiohttp import web
 from fastapi.testclient import TestClient
 
 from connectors import Client, ClientClosedError
-from tests.lifetimes.service import LIMIT, TOKEN, Service
+from tests.lifetimes.runs import LIMIT
+from tests.lifetimes.service import TOKEN, Service
 from tests.loops import REAL, REAL_ASYNCIO
 
 MakeClient: TypeAlias = Callable[[], Client]

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from connectors import Client
-from tests.lifetimes.service import LIMIT, TOKEN, Service
+from tests.lifetimes.runs import LIMIT
+from tests.lifetimes.service import TOKEN, Service
 from tests.loops import REAL, on
 
 T = TypeVar("T")
