@@ -141,6 +141,7 @@ async def litestar_index(state: litestar.datastructures.State) -> str:
     return await token(state.base44)
 
 
+# Litestar's own `logging_config` would change the root logger, and nobody would change it back.
 def litestar_hooks(make: MakeClient) -> AbstractAsyncContextManager[Ask]:
     async def start(app: litestar.Litestar) -> None:
         app.state.base44 = make()
@@ -148,7 +149,10 @@ def litestar_hooks(make: MakeClient) -> AbstractAsyncContextManager[Ask]:
     async def stop(app: litestar.Litestar) -> None:
         await app.state.base44.aclose()
 
-    return asgi(litestar.Litestar([litestar_index], on_startup=[start], on_shutdown=[stop]))
+    app = litestar.Litestar(
+        [litestar_index], on_startup=[start], on_shutdown=[stop], logging_config=None
+    )
+    return asgi(app)
 
 
 def litestar_lifespan(make: MakeClient) -> AbstractAsyncContextManager[Ask]:
@@ -157,7 +161,7 @@ def litestar_lifespan(make: MakeClient) -> AbstractAsyncContextManager[Ask]:
         async with make() as app.state.base44:
             yield
 
-    return asgi(litestar.Litestar([litestar_index], lifespan=[lifespan]))
+    return asgi(litestar.Litestar([litestar_index], lifespan=[lifespan], logging_config=None))
 
 
 BASE44 = web.AppKey("base44", Client)
