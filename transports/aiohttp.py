@@ -16,7 +16,6 @@ import os
 import ssl
 import warnings
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from typing import Final, final
 
 import attrs
@@ -170,8 +169,9 @@ class AiohttpTransport:
         opened = self._opened
         if self._closed or opened is None or opened.pid != os.getpid() or opened.home.is_over:
             return
-        _warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=self)
+        opened.end.is_told = True
         opened.close_soon()
+        _warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=self)  # It may be an error.
 
 
 @attrs.frozen(eq=False)
@@ -180,6 +180,7 @@ class _Opened:
 
     home: Home
     keeper: AsyncGenerator[None, None]
+    end: "_End"
     loop: object
     pid: int = attrs.field(factory=os.getpid)
 
@@ -191,15 +192,34 @@ class _Opened:
 
     def close_soon(self) -> None:
         """Have it closed in its own loop, unless that is ending, which closes it, too."""
-        call_soon(self.loop, partial(spawn, self.loop, self.aclose, lambda _: None))
+        call_soon(self.loop, self._begin_closing)
+
+    def _begin_closing(self) -> None:
+        try:
+            spawn(self.loop, self.aclose, lambda _: None)
+        except RuntimeError:
+            # A run of trio that ends takes no tasks. It ends the generators that are left, so the
+            # keeper must not go before.
+            self.end.last = self
+
+
+@attrs.define(eq=False)
+class _End:
+    """What the keeper is to know at the end."""
+
+    is_told: bool = False
+    """Was it said already that nobody has closed?"""
+
+    last: _Opened | None = None
 
 
 async def _open(settings: Settings) -> _Opened:
     loop = current_loop()
     home = Here(settings) if isinstance(loop, asyncio.AbstractEventLoop) else _in_a_thread(settings)
-    keeper = _kept(home)
+    end = _End()
+    keeper = _kept(home, end)
     await anext(keeper)
-    return _Opened(home, keeper, loop)
+    return _Opened(home, keeper, end, loop)
 
 
 def _in_a_thread(settings: Settings) -> Home:
@@ -208,14 +228,15 @@ def _in_a_thread(settings: Settings) -> Home:
     return InAThread(settings)
 
 
-async def _kept(home: Home) -> AsyncGenerator[None, None]:
+async def _kept(home: Home, end: _End) -> AsyncGenerator[None, None]:
     """Last until this is closed: after `aclose`, or by asyncio or trio, with the loop."""
     try:
         yield
     finally:
         if not home.is_over:
             await home.aclose()
-            warnings.warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=home)
+            if not end.is_told:
+                warnings.warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=home)
 
 
 def _without_frames(error: BaseException) -> BaseException:

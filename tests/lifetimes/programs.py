@@ -143,6 +143,17 @@ def forget(name: str, how: str) -> None:
     print("done", flush=True)
 
 
+def forget_often(name: str) -> None:
+    """Run a loop again and again, each with a client that goes when it ends."""
+
+    async def main() -> None:
+        await Client.from_env().management.list_connectors()
+
+    for _ in range(20):
+        RUNS[name](main)
+    print("done", flush=True)
+
+
 def forget_in_flight(name: str) -> None:
     """End with a request under way in a task that nobody waits for."""
 
@@ -197,6 +208,7 @@ PROGRAMS = {
         drop_a_loop,
         fork,
         forget,
+        forget_often,
         forget_in_flight,
         forget_the_loop,
         wait,
