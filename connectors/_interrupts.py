@@ -2,6 +2,7 @@
 
 Python drops what is raised in a callback, and the import system has one that it calls for each
 module: a Ctrl-C that came in that moment would be printed with a traceback, and would end nothing.
+A thread or a process that is started meanwhile would hold it back for good, so nothing starts one.
 """
 
 import signal

@@ -74,6 +74,6 @@ class Lifetime:
 
     async def ended(self) -> None:
         """Wait until no attempt is under way."""
-        self._ended = anyio.Event()
         if self._scopes:
+            self._ended = self._ended or anyio.Event()
             await self._ended.wait()

@@ -14,13 +14,16 @@ one in a thread of its own. Three rules hold in here:
 import asyncio
 import os
 import ssl
+import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable
-from typing import Final, final
+from functools import partial
+from types import AsyncGeneratorType
+from typing import Final, cast, final
 
 import attrs
 
-from transports._aiohttp._home import Here, Home
+from transports._aiohttp._home import Here, Home, not_opened
 from transports._aiohttp._session import Settings
 from transports._attempt import unsent
 from transports._base import Request, Response
@@ -61,7 +64,8 @@ class AiohttpTransport:
     where aiohttp does not run, they live in an asyncio loop in a thread of the transport's own.
     In a second event loop `send` raises `WrongEventLoopError` as long as the first one lives; once
     that is over, as in a second `asyncio.run`, it works again. In a forked child it raises
-    `ForkedProcessError`. A transport that is never closed is closed with its event loop, with a
+    `ForkedProcessError`; that child must not go on in the loop that it was forked in, but end, or
+    run a new one. A transport that is never closed is closed with its event loop, with a
     `ResourceWarning`.
 
     One `send` is one attempt: aiohttp's silent second one after a disconnect is switched off, so
@@ -103,6 +107,7 @@ class AiohttpTransport:
         if min(limit, limit_per_host) < 1:
             raise ValueError("limit and limit_per_host are numbers of connections, from 1.")
         self._settings = Settings(limit, limit_per_host, proxies, ssl_context)
+        self._lock = threading.Lock()
 
     async def send(self, request: Request, /) -> Response:
         """Make one attempt at a request and return the complete answer.
@@ -130,9 +135,12 @@ class AiohttpTransport:
         A second call does nothing. In another event loop than that of the connections it hands the
         closing over to that loop and does not wait; in a forked child it leaves the connections of
         the parent alone. Cancelled, it still closes, which takes no time.
+
+        Only the look-up of a name can't be ended: its thread lives until the system answers.
         """
-        opened, already = self._opened, self._closed
-        self._closed = True
+        with self._lock:
+            opened, already = self._opened, self._closed
+            self._closed = True
         if already or opened is None or opened.pid != os.getpid():
             return
         if opened.home.is_over:
@@ -147,23 +155,42 @@ class AiohttpTransport:
         return f"<AiohttpTransport {state}>"
 
     async def _outcome(self, request: Request) -> Response | TransportError:
-        if self._closed:
-            return unsent(TransportClosedError, _CLOSED, request)
-        opened = self._opened
-        if opened is not None and opened.home.is_over:
-            self._opened = None
-            await opened.home.release()
-        if self._opened is None:
-            # Nothing waits in here, so it happens once for all who come at the same time.
-            try:
-                self._opened = await _open(self._settings)
-            except (OSError, RuntimeError) as error:
-                return unsent(TransportError, f"{_NOT_STARTED}: {error}", request)
-        elif self._opened.pid != os.getpid():
-            return unsent(ForkedProcessError, _FORKED, request)
-        elif not is_running(self._opened.loop):
-            return unsent(WrongEventLoopError, _OTHER_LOOP, request)
-        return await self._opened.home.outcome(request)
+        opened = await self._use(request)
+        return opened if isinstance(opened, TransportError) else await opened.home.outcome(request)
+
+    async def _use(self, request: Request) -> "_Opened | TransportError":
+        while not self._closed:
+            opened = self._opened
+            if opened is None:
+                try:
+                    made = await _open(self._settings)
+                except (OSError, RuntimeError) as error:
+                    return not_opened(error, request)
+                if not self._take(made):
+                    await made.aclose()
+            elif opened.home.is_over:
+                self._let_go(opened)
+                await opened.home.release()
+            elif opened.pid != os.getpid():
+                return unsent(ForkedProcessError, _FORKED, request)
+            elif not is_running(opened.loop):
+                return unsent(WrongEventLoopError, _OTHER_LOOP, request)
+            else:
+                return opened
+        return unsent(TransportClosedError, _CLOSED, request)
+
+    def _take(self, made: "_Opened") -> bool:
+        """Keep what was opened, unless another thread has opened or closed meanwhile."""
+        with self._lock:
+            if self._closed or self._opened is not None:
+                return False
+            self._opened = made
+            return True
+
+    def _let_go(self, opened: "_Opened") -> None:
+        with self._lock:
+            if self._opened is opened:
+                self._opened = None
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         opened = self._opened
@@ -179,7 +206,7 @@ class _Opened:
     """The home of a session, and what it is bound to."""
 
     home: Home
-    keeper: AsyncGenerator[None, None]
+    keeper: AsyncGeneratorType[None, None]
     end: "_End"
     loop: object
     pid: int = attrs.field(factory=os.getpid)
@@ -188,7 +215,8 @@ class _Opened:
         try:
             await self.home.aclose()
         finally:
-            await self.keeper.aclose()
+            if not self.keeper.ag_running:  # As when the loop ends at the same time.
+                await self.keeper.aclose()
 
     def close_soon(self) -> None:
         """Have it closed in its own loop, unless that is ending, which closes it, too."""
@@ -211,21 +239,26 @@ class _End:
     """Was it said already that nobody has closed?"""
 
     last: _Opened | None = None
+    """What has to live until then."""
+
+    pid: int = attrs.field(factory=os.getpid)
+    """The process that may close."""
 
 
 async def _open(settings: Settings) -> _Opened:
     loop = current_loop()
-    home = Here(settings) if isinstance(loop, asyncio.AbstractEventLoop) else _in_a_thread(settings)
-    end = _End()
-    keeper = _kept(home, end)
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return await _opened(Here, settings, loop)
+    from transports._aiohttp._thread import InAThread, uninterrupted  # noqa: PLC0415 - needs trio.
+
+    return await uninterrupted(partial(_opened, InAThread, settings, loop))
+
+
+async def _opened(make: Callable[[Settings], Home], settings: Settings, loop: object) -> _Opened:
+    home, end = make(settings), _End()
+    keeper = cast("AsyncGeneratorType[None, None]", _kept(home, end))
     await anext(keeper)
     return _Opened(home, keeper, end, loop)
-
-
-def _in_a_thread(settings: Settings) -> Home:
-    from transports._aiohttp._thread import InAThread  # noqa: PLC0415 - it needs trio.
-
-    return InAThread(settings)
 
 
 async def _kept(home: Home, end: _End) -> AsyncGenerator[None, None]:
@@ -233,7 +266,7 @@ async def _kept(home: Home, end: _End) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        if not home.is_over:
+        if end.pid == os.getpid() and not home.is_over:
             await home.aclose()
             if not end.is_told:
                 warnings.warn(_FORGOTTEN, ResourceWarning, stacklevel=1, source=home)

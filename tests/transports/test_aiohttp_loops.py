@@ -24,6 +24,7 @@ from transports import (
     TransportError,
     WrongEventLoopError,
 )
+from transports._aiohttp._session import Session
 from transports.aiohttp import AiohttpTransport
 
 T = TypeVar("T")
@@ -237,6 +238,15 @@ def test_closing_in_a_cancelled_scope_still_waits_until_it_is_closed(new_loop: N
 
     transport = AiohttpTransport()
     run(new_loop, main())
+
+
+def test_a_session_that_its_loop_has_ended_refuses_what_comes_after(new_loop: NewLoop) -> None:
+    async def main() -> Response | TransportError:
+        session = Session(AiohttpTransport()._settings)
+        await session.aclose()
+        return await session.outcome(Request("GET", "http://127.0.0.1:9/"), anyio.CancelScope())
+
+    assert type(run(new_loop, main())) is TransportClosedError
 
 
 def test_while_it_looks_up_a_name_it_runs_out_of_time(new_loop: NewLoop) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -44,6 +45,10 @@ def leaving_no_thread() -> Iterator[None]:
     assert loop_threads() == []
     yield
     assert loop_threads() == []
+
+
+async def nothing() -> None:
+    pass
 
 
 async def ask(transport: AiohttpTransport) -> Response:
@@ -110,13 +115,18 @@ async def test_a_task_that_is_cancelled_goes_on_when_its_connection_is_free() ->
 
 
 @on([TRIO])
-async def test_a_call_that_is_cancelled_at_once_runs_to_no_end_over_there() -> None:
-    async def work(scope: anyio.CancelScope) -> None:
-        with scope:
-            began.append(scope.cancel_called)
-            await anyio.sleep_forever()
+async def test_of_calls_that_are_cancelled_at_once_none_is_under_way_any_more() -> None:
+    under_way = 0
 
-    began: list[bool] = []
+    async def work(scope: anyio.CancelScope) -> None:
+        nonlocal under_way
+        under_way += 1
+        try:
+            with scope:
+                await anyio.sleep_forever()
+        finally:
+            under_way -= 1
+
     thread = LoopThread()
     for _ in range(20):
         async with trio.open_nursery() as nursery:
@@ -124,8 +134,8 @@ async def test_a_call_that_is_cancelled_at_once_runs_to_no_end_over_there() -> N
                 nursery.start_soon(thread.run, work)
             await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
-    await thread.stop()
-    assert len(began) <= 400
+        assert under_way == 0
+    await thread.stop(nothing)
 
 
 @on([TRIO])
@@ -146,7 +156,7 @@ async def test_what_a_cancelled_call_returns_all_the_same_is_not_lost() -> None:
         await trio.to_thread.run_sync(begun.wait)
         nursery.cancel_scope.cancel()
         proceed.set()
-    await thread.stop()
+    await thread.stop(nothing)
     assert got == ["done"]
 
 
@@ -158,7 +168,7 @@ async def test_what_is_raised_over_there_is_raised_here() -> None:
     thread = LoopThread()
     with pytest.raises(KeyError):
         await thread.run(work)
-    await thread.stop()
+    await thread.stop(nothing)
 
 
 @on([TRIO])
@@ -268,6 +278,130 @@ async def test_a_transport_that_nobody_holds_is_closed() -> None:
         await forget()
 
 
+@on([TRIO])
+async def test_closing_does_not_wait_for_threads_of_the_program() -> None:
+    limiter = trio.to_thread.current_default_thread_limiter()
+    transport = AiohttpTransport()
+    await ask(transport)
+    before, limiter.total_tokens = limiter.total_tokens, 1
+    try:
+        async with limiter:
+            with trio.fail_after(5):
+                await transport.aclose()
+    finally:
+        limiter.total_tokens = before
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+def test_after_a_run_that_crashed_it_works_in_the_next_and_its_thread_ends() -> None:
+    async def crash() -> None:
+        async def fail() -> None:
+            raise ValueError
+
+        await ask(transport)
+        trio.lowlevel.spawn_system_task(fail)
+        await trio.sleep_forever()
+
+    async def ask_again() -> bytes:
+        answer = await ask(transport)
+        with trio.fail_after(5):
+            while len(loop_threads()) > 1:
+                await trio.testing.wait_all_tasks_blocked()
+        await transport.aclose()
+        return answer.body
+
+    transport = AiohttpTransport()
+    with pytest.raises(trio.TrioInternalError), warnings.catch_warnings(action="ignore"):
+        trio.run(crash)
+    assert trio.run(ask_again) == b"ok"
+    assert loop_threads() == []
+
+
+@on([TRIO])
+async def test_opened_in_two_loops_at_once_it_is_in_use_in_one() -> None:
+    def elsewhere() -> str:
+        async def ask() -> str:
+            barrier.wait()
+            try:
+                await transport.send(Request("GET", f"{server.url}/"))
+            except (WrongEventLoopError, TransportClosedError) as error:
+                return type(error).__name__
+            await transport.aclose()
+            return "answered"
+
+        return trio.run(ask)
+
+    ends: list[str] = []
+
+    async def collect() -> None:
+        ends.append(await trio.to_thread.run_sync(elsewhere))
+
+    async with serving(repeating(OK)) as server:
+        for _ in range(30):
+            transport, barrier = AiohttpTransport(), threading.Barrier(2)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(collect)
+                nursery.start_soon(collect)
+    assert loop_threads() == []
+    assert set(ends) <= {"answered", "WrongEventLoopError", "TransportClosedError"}
+    assert ends.count("answered") >= 30
+
+
+INTERRUPTED_ANYWHERE = """
+import gc, signal, sys, threading, warnings
+import trio
+from transports import Request, TransportError
+from transports.aiohttp import AiohttpTransport
+
+async def main(moment):
+    def count(frame, event, argument):
+        nonlocal moment
+        moment -= 1
+        if moment == 0:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    transport = AiohttpTransport()
+    sys.setprofile(count)
+    try:
+        await transport.send(Request("GET", "http://127.0.0.1:9/"))
+    except TransportError as error:
+        assert "Connect" in str(error), error
+    finally:
+        await transport.aclose()
+        sys.setprofile(None)
+    return moment > 0
+
+# What is imported is imported: an interrupt in the middle of that is Python's to survive.
+trio.run(main, 10**9)
+moment, passed = 1, False
+while not passed:
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        try:
+            passed = trio.run(main, moment)
+        except KeyboardInterrupt:
+            pass
+        gc.collect()
+    left = [one.name for one in threading.enumerate() if one.name == "AiohttpTransport"]
+    assert not left, moment
+    moment += 11
+print("done", moment > 200)
+"""
+
+
+def test_ctrl_c_at_any_moment_from_the_first_request_to_the_closing_is_one_and_leaves_nothing() -> (
+    None
+):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_ANYWHERE],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.returncode) == ("done True\n", 0), done.stderr
+
+
 INTERRUPTED = """
 import sys, trio
 from tests.transports.raw_server import serving, silent
@@ -303,6 +437,21 @@ def test_ctrl_c_ends_it_and_leaves_no_thread_behind() -> None:
     assert "was not closed" in errors
     assert "Traceback" not in errors
     assert process.returncode == 0
+
+
+@on([TRIO])
+async def test_without_a_thread_it_is_an_error_with_a_name_and_may_be_tried_again() -> None:
+    transport = AiohttpTransport()
+    usual = threading.stack_size(1 << 47)  # More than there is.
+    try:
+        error = await error_of(transport, "http://127.0.0.1:9/")
+    finally:
+        threading.stack_size(usual)
+    assert type(error) is TransportError
+    assert "could be started: can't start new thread" in str(error)
+    assert (error.phase, error.maybe_sent) == ("pool", False)
+    assert (await ask(transport)).body == b"ok"
+    await transport.aclose()
 
 
 EXHAUSTED = """

@@ -6,8 +6,15 @@ from typing import Protocol, final
 import anyio
 
 from transports._aiohttp._session import Session, Settings
+from transports._attempt import unsent
 from transports._base import Request, Response
 from transports._errors import TransportError
+
+
+def not_opened(error: Exception, request: Request) -> TransportError:
+    """The error of a request that nothing could be opened for, like a file or a thread."""
+    message = "No connection could be made, because nothing to make it with could be started"
+    return unsent(TransportError, f"{message}: {error}", request)
 
 
 class Home(Protocol):
@@ -54,4 +61,4 @@ class Here:
             await self._session.aclose()
 
     async def release(self) -> None:
-        await self._session.abandon()
+        await self._session.release()

@@ -127,7 +127,7 @@ class Session:
         finally:
             await self._client.close()
 
-    async def abandon(self) -> None:
+    async def release(self) -> None:
         """Close the connections of a loop that is gone, with all that was under way in it."""
         await self._client.close()
 

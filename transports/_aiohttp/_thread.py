@@ -11,9 +11,10 @@ waits. Three rules hold in here:
 """
 
 import asyncio
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from typing import Final, Generic, NoReturn, TypeAlias, TypeVar, final
@@ -23,9 +24,11 @@ import attrs
 import outcome
 import trio
 
+from transports._aiohttp._home import not_opened
 from transports._aiohttp._session import Session, Settings
 from transports._base import Request, Response
 from transports._errors import TransportError
+from transports._loops import is_running
 
 T = TypeVar("T")
 
@@ -44,7 +47,11 @@ class InAThread:
         self._settings = settings
         self._session: Session | None = None
         self._thread = LoopThread()
-        self.is_over = False
+        self._closed = False
+
+    @property
+    def is_over(self) -> bool:
+        return self._closed or self._thread.run_is_over
 
     async def outcome(self, request: Request) -> Response | TransportError:
         """Make one attempt; its deadline, on trio's clock, is as far away on the loop's."""
@@ -52,25 +59,43 @@ class InAThread:
 
         async def attempt(scope: anyio.CancelScope) -> Response | TransportError:
             scope.deadline = anyio.current_time() + left
-            self._session = self._session or Session(self._settings)
+            try:
+                self._session = self._session or Session(self._settings)
+            except (OSError, RuntimeError) as error:
+                return not_opened(error, request)
             return await self._session.outcome(request, scope)
 
         return await self._thread.run(attempt)
 
+    @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
-        self.is_over = True
+        if self._closed:
+            return
+        self._closed = True
         with trio.CancelScope(shield=True):
-            await self._thread.run(self._close)
-            await self._thread.stop()
+            await self._thread.stop(self._close)
 
     async def release(self) -> None:
-        """Nothing is left: a run of trio ends only when `aclose` has."""
+        """End what a run of trio has left that crashed: any other ends when `aclose` has."""
+        if not self._closed:
+            self._closed = True
+            self._thread.stop_after(self._close)
 
-    async def _close(self, _: anyio.CancelScope) -> None:
+    async def _close(self) -> None:
         if self._session is not None:
             await self._session.aclose()
         for _turn in range(_LAST_TURNS):
             await asyncio.sleep(0)
+
+
+@trio.lowlevel.enable_ki_protection
+async def uninterrupted(call: Callable[[], Awaitable[T]]) -> T:
+    """Await with no Ctrl-C in between, so that what is opened is not lost before it is kept."""
+    return await call()
+
+
+def _nothing() -> None:
+    pass
 
 
 @final
@@ -81,13 +106,26 @@ class LoopThread:
         # Whatever policy the program has set: it may give a loop that needs more than a thread.
         self._loop = asyncio.SelectorEventLoop()
         self._outbound = _Queue(partial(self._loop.call_soon_threadsafe, context=Context()))
-        self._inbound = _Queue(trio.lowlevel.current_trio_token().run_sync_soon)
+        self._token = trio.lowlevel.current_trio_token()
+        self._inbound = _Queue(self._token.run_sync_soon)
+        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._live, name="AiohttpTransport", daemon=True)
         try:
             self._thread.start()
-        except BaseException:
+        except RuntimeError:  # There are too many.
             self._loop.close()
             raise
+
+    @property
+    def run_is_over(self) -> bool:
+        """Has the run of trio crashed? Any other closes this first."""
+        if is_running(self._token) or self._pid != os.getpid():
+            return False
+        try:
+            self._token.run_sync_soon(_nothing, idempotent=True)
+        except trio.RunFinishedError:
+            return True
+        return False
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, work: _Work[T]) -> T:
@@ -97,6 +135,23 @@ class LoopThread:
         until it has ended; what it then returns in spite of that is returned.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._run(work)
+
+    @trio.lowlevel.enable_ki_protection
+    async def stop(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run one more coroutine, end the loop and wait for the thread, in a shielded scope.
+
+        No Ctrl-C comes in between: it would leave the thread behind.
+        """
+        await self._run(lambda _: last())
+        self._outbound.put(self._loop.stop)
+        try:
+            # The default limiter's threads may all be busy, with work that waits for this, even.
+            await trio.to_thread.run_sync(self._thread.join, limiter=trio.CapacityLimiter(1))
+        finally:
+            self._thread.join()  # A Ctrl-C that was held back comes before the wait; it is short.
+
+    async def _run(self, work: _Work[T]) -> T:
         call = _Call(work, trio.lowlevel.current_task())
         self._outbound.put(partial(self._start, call))
 
@@ -108,10 +163,16 @@ class LoopThread:
         result: T = await trio.lowlevel.wait_task_rescheduled(abandon)
         return result
 
-    async def stop(self) -> None:
-        """End the loop and wait for the thread. Nothing may be under way."""
-        self._outbound.put(self._loop.stop)
-        await trio.to_thread.run_sync(self._thread.join)
+    def stop_after(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run a coroutine in the loop and end it, with nobody waiting."""
+
+        async def stop() -> None:
+            try:
+                await last()
+            finally:
+                self._loop.stop()
+
+        self._outbound.put(lambda: self._loop.create_task(stop()))
 
     def _live(self) -> None:
         try:
