@@ -89,9 +89,14 @@ def _parsed(text: object) -> Proxy | None:
     scheme, _, rest = text.rpartition("://")
     userinfo, _, host = rest.rstrip("/").rpartition("@")
     url = f"{scheme or 'http'}://{host}"
-    if url_problem(url) or urlsplit(url).netloc != host:
+    # A byte of the environment that is no UTF-8 is a surrogate, and such an error shows it all.
+    if url_problem(url) or urlsplit(url).netloc != host or not _encodable(userinfo):
         return None
     return Proxy(url, _basic(userinfo) if userinfo else None)
+
+
+def _encodable(text: str) -> bool:
+    return text.encode(errors="replace").decode() == text
 
 
 def _basic(userinfo: str) -> Secret:

@@ -17,13 +17,13 @@ import ssl
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from functools import partial
-from types import AsyncGeneratorType
-from typing import Final, cast, final
+from typing import Final, final
 
 import attrs
 
-from transports._aiohttp._home import Here, Home, not_opened
+from transports._aiohttp._home import Here, Home
 from transports._aiohttp._session import Settings
 from transports._attempt import unsent
 from transports._base import Request, Response
@@ -43,6 +43,7 @@ _CLOSED: Final = "The transport is closed: make a new one"
 _NOT_STARTED: Final = (
     "No connection could be made, because nothing to make it with could be started"
 )
+_NOT_OPENED: Final = "No connection could be made, because nothing to make it with could be started"
 _FORKED: Final = (
     "The transport was used before this process was forked, and its connections are the parent's: "
     "make a new one in the child"
@@ -165,7 +166,7 @@ class AiohttpTransport:
                 try:
                     made = await _open(self._settings)
                 except (OSError, RuntimeError) as error:
-                    return not_opened(error, request)
+                    return unsent(TransportError, f"{_NOT_OPENED}: {error}", request)
                 if not self._take(made):
                     await made.aclose()
             elif opened.home.is_over:
@@ -189,8 +190,7 @@ class AiohttpTransport:
 
     def _let_go(self, opened: "_Opened") -> None:
         with self._lock:
-            if self._opened is opened:
-                self._opened = None
+            self._opened = None if self._opened is opened else self._opened
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         opened = self._opened
@@ -206,7 +206,7 @@ class _Opened:
     """The home of a session, and what it is bound to."""
 
     home: Home
-    keeper: AsyncGeneratorType[None, None]
+    keeper: AsyncGenerator[None, None]
     end: "_End"
     loop: object
     pid: int = attrs.field(factory=os.getpid)
@@ -215,7 +215,7 @@ class _Opened:
         try:
             await self.home.aclose()
         finally:
-            if not self.keeper.ag_running:  # As when the loop ends at the same time.
+            with suppress(RuntimeError):  # The loop that ends is closing it already.
                 await self.keeper.aclose()
 
     def close_soon(self) -> None:
@@ -256,7 +256,7 @@ async def _open(settings: Settings) -> _Opened:
 
 async def _opened(make: Callable[[Settings], Home], settings: Settings, loop: object) -> _Opened:
     home, end = make(settings), _End()
-    keeper = cast("AsyncGeneratorType[None, None]", _kept(home, end))
+    keeper = _kept(home, end)
     await anext(keeper)
     return _Opened(home, keeper, end, loop)
 

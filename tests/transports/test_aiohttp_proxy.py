@@ -152,7 +152,14 @@ async def test_the_environment_counts_only_when_it_is_asked_for_and_is_read_once
 
 
 @pytest.mark.parametrize(
-    "proxy", ["", "socks5://127.0.0.1:1", f"http://me:{TOKEN}@[::1", "http://"]
+    "proxy",
+    [
+        "",
+        "socks5://127.0.0.1:1",
+        f"http://me:{TOKEN}@[::1",
+        "http://",
+        f"http://u\udcff:{TOKEN}@p:1",
+    ],
 )
 async def test_what_is_no_proxy_is_refused_without_being_shown(proxy: str) -> None:
     with pytest.raises(ValueError, match="must be a URL like") as caught:

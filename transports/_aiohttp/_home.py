@@ -6,15 +6,8 @@ from typing import Protocol, final
 import anyio
 
 from transports._aiohttp._session import Session, Settings
-from transports._attempt import unsent
 from transports._base import Request, Response
 from transports._errors import TransportError
-
-
-def not_opened(error: Exception, request: Request) -> TransportError:
-    """The error of a request that nothing could be opened for, like a file or a thread."""
-    message = "No connection could be made, because nothing to make it with could be started"
-    return unsent(TransportError, f"{message}: {error}", request)
 
 
 class Home(Protocol):

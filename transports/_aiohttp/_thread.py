@@ -24,7 +24,6 @@ import attrs
 import outcome
 import trio
 
-from transports._aiohttp._home import not_opened
 from transports._aiohttp._session import Session, Settings
 from transports._base import Request, Response
 from transports._errors import TransportError
@@ -59,10 +58,7 @@ class InAThread:
 
         async def attempt(scope: anyio.CancelScope) -> Response | TransportError:
             scope.deadline = anyio.current_time() + left
-            try:
-                self._session = self._session or Session(self._settings)
-            except (OSError, RuntimeError) as error:
-                return not_opened(error, request)
+            self._session = self._session or Session(self._settings)
             return await self._session.outcome(request, scope)
 
         return await self._thread.run(attempt)
