@@ -40,9 +40,6 @@ from transports._proxy import find_proxies
 __all__ = ["AiohttpTransport"]
 
 _CLOSED: Final = "The transport is closed: make a new one"
-_NOT_STARTED: Final = (
-    "No connection could be made, because nothing to make it with could be started"
-)
 _NOT_OPENED: Final = "No connection could be made, because nothing to make it with could be started"
 _FORKED: Final = (
     "The transport was used before this process was forked, and its connections are the parent's: "
@@ -209,7 +206,11 @@ class _Opened:
     keeper: AsyncGenerator[None, None]
     end: "_End"
     loop: object
-    pid: int = attrs.field(factory=os.getpid)
+
+    @property
+    def pid(self) -> int:
+        """The process that it belongs to."""
+        return self.end.pid
 
     async def aclose(self) -> None:
         try:

@@ -8,13 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import anyio
 import pytest
 import uvloop
 
+from tests.transports.asking import ask, error_of, forgotten
 from tests.transports.raw_server import OK, full, repeating, serving, silent
 from transports import (
     ConnectTimeoutError,
@@ -39,11 +39,6 @@ def run(new_loop: NewLoop, main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
-async def ask(transport: AiohttpTransport) -> Response:
-    async with serving(repeating(OK)) as server:
-        return await transport.send(Request("GET", f"{server.url}/"))
-
-
 def run_and_only_close(new_loop: NewLoop, main: Coroutine[object, object, object]) -> None:
     loop = new_loop()
     loop.run_until_complete(main)
@@ -55,16 +50,6 @@ async def in_one_connection(transport: AiohttpTransport) -> None:
     last = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
     async with serving(repeating(last)) as server:
         await transport.send(Request("GET", f"{server.url}/"))
-
-
-def forgotten() -> AbstractContextManager[object]:
-    return pytest.warns(ResourceWarning, match=r"was not closed: await its aclose\(\)")
-
-
-async def error_of(transport: AiohttpTransport, url: str) -> TransportError:
-    with pytest.raises(TransportError) as caught:
-        await transport.send(Request("GET", url))
-    return caught.value
 
 
 def test_it_is_made_without_a_loop_and_says_how_it_is(new_loop: NewLoop) -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
@@ -17,11 +17,11 @@ import trio
 import trio.testing
 
 from tests.loops import TRIO, on
+from tests.transports.asking import ask, error_of, forgotten
 from tests.transports.raw_server import OK, Peer, repeating, serving, silent
 from transports import (
     ReadTimeoutError,
     Request,
-    Response,
     TransportClosedError,
     TransportError,
     WrongEventLoopError,
@@ -30,10 +30,6 @@ from transports._aiohttp._thread import InAThread, LoopThread
 from transports.aiohttp import AiohttpTransport
 
 T = TypeVar("T")
-
-
-def forgotten() -> AbstractContextManager[object]:
-    return pytest.warns(ResourceWarning, match=r"was not closed: await its aclose\(\)")
 
 
 def loop_threads() -> list[str]:
@@ -49,17 +45,6 @@ def leaving_no_thread() -> Iterator[None]:
 
 async def nothing() -> None:
     pass
-
-
-async def ask(transport: AiohttpTransport) -> Response:
-    async with serving(repeating(OK)) as server:
-        return await transport.send(Request("GET", f"{server.url}/"))
-
-
-async def error_of(transport: AiohttpTransport, url: str) -> TransportError:
-    with pytest.raises(TransportError) as caught:
-        await transport.send(Request("GET", url))
-    return caught.value
 
 
 @on([TRIO])
