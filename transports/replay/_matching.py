@@ -1,0 +1,162 @@
+"""Which recorded request is the one that is sent now, and which answer is next.
+
+Requests are compared part by part, after both were scrubbed: with all placeholders taken for the
+same, because a test need not have the tokens of the recording. The answers to requests that are the
+same form a queue. Where the placeholders tell them apart, the one that is exactly the same goes
+first: a page that a recorded answer pointed to, or what was sent with the same credential.
+
+Nothing here waits, so requests get their answers in the order in which they are sent.
+"""
+
+import json
+from base64 import b64encode
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal, TypeAlias, final, get_args
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+
+from transports._shapes import names_a_secret
+from transports.replay._interaction import Fields, Interaction, RecordedRequest, is_form
+from transports.replay._placeholders import alike
+
+Part: TypeAlias = Literal["method", "server", "path", "query", "body"]
+"""A part of a request that can be compared."""
+
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class Fingerprint:
+    """What requests are compared by."""
+
+    alike: tuple[str, ...]
+    """The parts that count, with all placeholders the same."""
+
+    exact: tuple[object, ...] = attrs.field(repr=False)
+    """The same with the placeholders as they are, and the credentials."""
+
+
+def fingerprint(request: RecordedRequest, match_on: Collection[Part]) -> Fingerprint:
+    """What a scrubbed request is compared by."""
+    parts = parts_of(request)
+    values = tuple(parts[part] for part in PARTS if part in match_on)
+    credentials = (pair for pair in request.headers if names_a_secret(pair[0]))
+    sent = tuple(sorted((name.lower(), value) for name, value in credentials))
+    return Fingerprint(tuple(map(alike, values)), (*values, sent))
+
+
+def parts_of(request: RecordedRequest) -> Mapping[Part, str]:
+    """The parts of a request, each in the one way in which it is compared."""
+    url = urlsplit(request.url)
+    port = url.port or _PORTS.get(url.scheme)
+    query = sorted(parse_qsl(url.query, keep_blank_values=True))
+    return {
+        "method": request.method,
+        "server": f"{url.scheme}://{url.hostname}:{port}",
+        "path": url.path or "/",
+        "query": "&".join(f"{name}={value}" for name, value in query),
+        "body": _body(request.body or b"", request.headers),
+    }
+
+
+def _body(body: bytes, headers: Fields) -> str:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return b64encode(body).decode()
+    if is_form(headers):
+        # As an object: so other programs record a form, with nothing that says that it was one.
+        return _sorted(_joined(parse_qsl(text, keep_blank_values=True)))
+    try:
+        return _sorted(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str | list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: given if len(given) > 1 else given[0] for name, given in values.items()}
+
+
+def _sorted(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+@final
+class Playlist:
+    """The answers of a cassette, each given once.
+
+    Args:
+        interactions: What was recorded.
+        requests: Their requests as they are compared: scrubbed.
+        match_on: The parts of requests that are compared.
+        ordered: May an answer be given only when it is its turn?
+        repeats: May the last answer to a request be given again?
+    """
+
+    def __init__(
+        self,
+        interactions: Sequence[Interaction],
+        requests: Iterable[RecordedRequest],
+        match_on: Collection[Part],
+        *,
+        ordered: bool,
+        repeats: bool,
+    ) -> None:
+        self.interactions = tuple(interactions)
+        """All of them, as they were recorded."""
+
+        self._prints = [fingerprint(request, match_on) for request in requests]
+        self._ordered = ordered
+        self._repeats = repeats
+        self._queues: dict[tuple[str, ...], deque[int]] = {}
+        for index, one in enumerate(self._prints):
+            self._queues.setdefault(one.alike, deque()).append(index)
+        self._last: dict[tuple[str, ...], int] = {}
+        self._played: set[int] = set()
+
+    @property
+    def played(self) -> int:
+        """How many were given."""
+        return len(self._played)
+
+    def unused(self) -> Iterator[tuple[int, Interaction]]:
+        """Those that nobody asked for, with their places, in order."""
+        for index, interaction in enumerate(self.interactions):
+            if index not in self._played:
+                yield index, interaction
+
+    def take(self, sought: Fingerprint) -> Interaction | None:
+        """The next answer to a request; None where there is none that is left."""
+        queue = self._queues.get(sought.alike, ())
+        index = self._next(queue, sought)
+        if index is None:
+            return self._again(sought)
+        self._queues[sought.alike].remove(index)
+        self._played.add(index)
+        if self._ordered:
+            self._last.clear()
+        self._last[sought.alike] = index
+        return self.interactions[index]
+
+    def _next(self, queue: Collection[int], sought: Fingerprint) -> int | None:
+        if self._ordered:
+            turn = next((index for index, _ in self.unused()), None)
+            return turn if turn in queue else None
+        exact = (index for index in queue if self._prints[index].exact == sought.exact)
+        return next(exact, next(iter(queue), None))
+
+    def _again(self, sought: Fingerprint) -> Interaction | None:
+        if not self._repeats or sought.alike not in self._last:
+            return None
+        return self.interactions[self._last[sought.alike]]
+
+    def alike(self, sought: Fingerprint) -> int:
+        """How many were recorded for a request, given or not."""
+        return sum(one.alike == sought.alike for one in self._prints)

@@ -1,0 +1,291 @@
+"""Take the secrets out of an exchange before it is held.
+
+Four nets, because each has holes. Header fields are shown by an allow-list. Fields of JSON, forms
+and queries are hidden by their names, at any depth, and in JSON that is a string in JSON. What
+looks like a well-known token is hidden wherever it stands. And every value that was found in one of
+these ways, or that the program named, is known from then on, and hidden wherever it comes back, in
+whatever encoding, and where a large part of it stands alone.
+
+So an exchange is gone through twice: what its answer shows to be a secret may stand in its request.
+"""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final, TypeAlias, final
+from urllib.parse import quote_plus, unquote_plus
+
+import attrs
+
+from transports._secret import Secret
+from transports._shapes import SHAPES, names_a_secret, plain_name
+from transports.replay._interaction import (
+    Fields,
+    Interaction,
+    Outcome,
+    RecordedFault,
+    RecordedRequest,
+    is_form,
+)
+from transports.replay._known import KnownSecrets, Sighting
+from transports.replay._placeholders import PLACEHOLDER, Placeholders
+from transports.replay._shown import is_dropped, is_shown
+
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+
+_URLS: Final = frozenset({"content-location", "location"})
+
+# Deeper than this nobody looks for a field by its name; it is text then.
+_DEEPEST: Final = 64
+
+# Names of a query or a form that mean a secret, or something else: `state=open`, `code=US`. There
+# the value decides, which of a secret is long, or has a digit and is not short.
+_IN_A_FORM: Final = frozenset({"code", "key", "nonce", "sig", "state"})
+_LIKE_ONE: Final = re.compile(r"(?=.*[0-9]).{8,}|.{20,}", re.DOTALL)
+_ALSO: Final = (
+    "accesskey",
+    "jwt",
+    "otp",
+    "passcode",
+    "passphrase",
+    "passwd",
+    "pwd",
+    "secretkey",
+    "sessionid",
+    "signature",
+)
+
+_CREDENTIAL: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9-]*) +(?P<credential>\S.*)", re.DOTALL
+)
+# In prose, a value counts only when it is no word: it has a digit, or is very long.
+_NAMED: Final = re.compile(
+    r"(?i:token|secret|passw(?:or)?d|passphrase|api[_-]?key|private[_-]?key|credential|signature|jwt)s?"
+    r"(?:[\"']?\s{0,4}[:=>]\s{0,4}[\"']?|\"\r?\n\r?\n)"
+    r"(?P<value>(?=[^\s\"'&,;<>]*[0-9]|[^\s\"'&,;<>]{24})[^\s\"'&,;<>]{6,})"
+)
+_IN_A_QUERY: Final = re.compile(
+    r"[?&](?:code|key|nonce|sig|state)="
+    r"(?P<value>(?=[^&#\s\"'<>]*[0-9]|[^&#\s\"'<>]{20})[^&#\s\"'<>]{8,})"
+)
+_USERINFO: Final = re.compile(r"(?<=://)(?P<value>[^/\s:@]{1,256}:[^/\s@]{1,256})(?=@)")
+_NETS: Final = (SHAPES, _NAMED, _IN_A_QUERY, _USERINFO)
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_TOKEN_LIKE: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9._~+/=-]{16,}")
+
+
+@final
+class Scrubber:
+    """Takes the secrets out of requests and responses, and remembers them.
+
+    Args:
+        placeholders: What takes their place.
+        known: The secrets that are known already; it grows.
+    """
+
+    def __init__(self, placeholders: Placeholders, known: KnownSecrets) -> None:
+        self._placeholders = placeholders
+        self._known = known
+
+    def request(self, request: RecordedRequest) -> RecordedRequest:
+        """A request without its secrets."""
+        self._request(request)
+        return self._request(request)
+
+    def interaction(self, interaction: Interaction) -> Interaction:
+        """A request and what became of it, without their secrets.
+
+        What was scrubbed before is scrubbed again of what has turned out since to be a secret.
+        """
+        self._request(interaction.request)
+        self._outcome(interaction.outcome)
+        return attrs.evolve(
+            interaction,
+            request=self._request(interaction.request),
+            outcome=self._outcome(interaction.outcome),
+        )
+
+    def text(self, text: str) -> str:
+        """A text without secrets."""
+        found = [*self._looks_like_one(text), *self._known.all(text)]
+        return _replaced(text, found, self._placeholders.of) if found else text
+
+    def _request(self, request: RecordedRequest) -> RecordedRequest:
+        body = request.body
+        return RecordedRequest(
+            request.method,
+            self._url(request.url),
+            self._fields(request.headers),
+            None if body is None else self._body(body, request.headers),
+        )
+
+    def _outcome(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, RecordedFault):
+            return attrs.evolve(outcome, message=self.text(outcome.message))
+        headers = self._fields(outcome.headers)
+        return attrs.evolve(
+            outcome, headers=headers, body=self._body(outcome.body, outcome.headers)
+        )
+
+    def _fields(self, fields: Fields) -> Fields:
+        for name, value in fields:
+            for secret in _in_cookies(name.lower(), value):
+                self._known.learn(secret)
+        kept = (pair for pair in fields if not is_dropped(pair[0]))
+        return tuple((name, self._field(name, value)) for name, value in kept)
+
+    def _field(self, name: str, value: str) -> str:
+        if is_shown(name):
+            return self._url(value) if name.lower() in _URLS else self.text(value)
+        parts = _CREDENTIAL.fullmatch(value.strip())
+        if parts is None or not names_a_secret(name):
+            told = names_a_secret(name) or _TOKEN_LIKE.fullmatch(value.strip())
+            return self._hidden(value.strip(), learn=bool(told))
+        for secret in _in_credential(parts["scheme"], parts["credential"]):
+            self._known.learn(secret)
+        return f"{parts['scheme']} {self._hidden(parts['credential'])}"
+
+    def _url(self, url: str) -> str:
+        place, mark, query = url.partition("?")
+        return self.text(place) + mark + self._pairs(query)
+
+    def _pairs(self, text: str) -> str:
+        """A query or a form."""
+        return "&".join(map(self._pair, text.split("&")))
+
+    def _pair(self, pair: str) -> str:
+        name, mark, value = pair.partition("=")
+        meant = unquote_plus(value)
+        if meant and _hides_in_a_form(unquote_plus(name), meant):
+            return f"{self.text(name)}{mark}{self._hidden(meant)}"
+        inside = _structure(meant)
+        if inside is not None:
+            return f"{self.text(name)}{mark}{quote_plus(_dumped(self._json(inside, 0)))}"
+        return self.text(pair)
+
+    def _body(self, body: bytes, headers: Fields) -> bytes:
+        if is_form(headers):
+            return _recoded(body, self._pairs)
+        return _recoded(body, self._document)
+
+    def _document(self, text: str) -> str:
+        value = _structure(text)
+        if value is None:
+            return self.text(text)
+        # Always written anew: of a name that comes twice, only the last was looked at.
+        return _dumped(self._json(value, 0))
+
+    def _json(self, value: Json, depth: int) -> Json:
+        match value:
+            case str():
+                return self._document(value) if depth < _DEEPEST else self.text(value)
+            case list() | dict() if depth >= _DEEPEST:
+                return self.text(_dumped(value))
+            case list():
+                return [self._json(item, depth + 1) for item in value]
+            case dict():
+                return {
+                    self.text(name): self._value(name, item, depth + 1)
+                    for name, item in value.items()
+                }
+            case int() | float() if not isinstance(value, bool):
+                text = str(value)
+                return value if self.text(text) == text else self._hidden(text)
+            case _:
+                return value
+
+    def _value(self, name: str, value: Json, depth: int) -> Json:
+        return self._all_hidden(value) if _hides(name) else self._json(value, depth)
+
+    def _all_hidden(self, value: Json) -> Json:
+        match value:
+            case None | bool() | "":
+                return value
+            case list():
+                return [self._all_hidden(item) for item in value]
+            case dict():
+                return {self.text(name): self._all_hidden(item) for name, item in value.items()}
+            case _:
+                return self._hidden(str(value))
+
+    def _hidden(self, value: str, *, learn: bool = True) -> str:
+        if PLACEHOLDER.fullmatch(value):
+            return value
+        secret = Secret(value)
+        if learn:
+            self._known.learn(secret)
+        return self._placeholders.of(secret)
+
+    def _looks_like_one(self, text: str) -> Iterator[Sighting]:
+        for net in _NETS:
+            for found in net.finditer(text):
+                group = "value" if "value" in net.groupindex else 0
+                if not PLACEHOLDER.search(found[group]):
+                    secret = Secret(found[group])
+                    self._known.learn(secret)
+                    yield Sighting(found.span(group), secret)
+
+
+def _hides(name: str) -> bool:
+    return names_a_secret(name) or plain_name(name).endswith(_ALSO)
+
+
+def _hides_in_a_form(name: str, value: str) -> bool:
+    told = plain_name(name) in _IN_A_FORM and _LIKE_ONE.fullmatch(value)
+    return bool(told) or _hides(name)
+
+
+def _in_cookies(name: str, value: str) -> Iterator[Secret]:
+    """The values of cookies. Of one that is set, what follows says how long and where."""
+    pairs = {"cookie": value.split(";"), "set-cookie": value.split(";")[:1]}.get(name, ())
+    for pair in pairs:
+        yield Secret(pair.partition("=")[2].strip().strip('"'))
+
+
+def _in_credential(scheme: str, credential: str) -> Iterator[Secret]:
+    """The parts of a credential that are secret by themselves."""
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            whole = b64decode(credential).decode()
+            yield Secret(whole)
+            yield Secret(unquote_plus(whole.partition(":")[2]))
+
+
+def _structure(text: str) -> list[Json] | dict[str, Json] | None:
+    """The JSON object or array that a text is, if it is one."""
+    if text.lstrip()[:1] not in {"{", "["}:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list | dict) else None
+
+
+def _dumped(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half of a character can be written as an escape alone.
+    return json.dumps(value, separators=(",", ":")) if _SURROGATE.search(text) else text
+
+
+def _recoded(raw: bytes, scrub: Callable[[str], str]) -> bytes:
+    """Bytes after their text was scrubbed; what is no text is taken letter by letter."""
+    try:
+        return scrub(raw.decode()).encode()
+    except UnicodeDecodeError:
+        return scrub(raw.decode("latin-1")).encode("latin-1")
+
+
+def _replaced(text: str, found: list[Sighting], placeholder: Callable[[Secret], str]) -> str:
+    parts: list[str] = []
+    kept_from = 0
+    # Of those that begin at the same place, the longest first.
+    for sighting in sorted(found, key=lambda one: (one.span[0], -one.span[1])):
+        begin, end = sighting.span
+        if begin >= kept_from:
+            parts += text[kept_from:begin], placeholder(sighting.secret)
+        kept_from = max(kept_from, end)
+    parts.append(text[kept_from:])
+    return "".join(parts)
