@@ -10,6 +10,7 @@ recording to the next is what a diff shows.
 """
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,9 @@ VERSION: Final = 1
 WRITER: Final = "base44-connectors"
 _NO_ANSWER: Final = 599
 
+# An array of one string, as a header field has it, takes one line. No string holds a line break.
+_LONE: Final = re.compile(r'\[\n +("(?:[^"\\]|\\.)*")\n +\]')
+
 
 @attrs.frozen
 class Cassette:
@@ -54,7 +58,8 @@ def dumped(interactions: Sequence[Interaction], salt: bytes) -> str:
         "salt": salt.hex(),
         "interactions": [_written(interaction) for interaction in interactions],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return _LONE.sub(r"[\1]", text) + "\n"
 
 
 def _written(interaction: Interaction) -> dict[str, object]:
