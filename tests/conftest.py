@@ -7,6 +7,7 @@ marked `@on(REAL)` from `tests.loops`.
 """
 
 import faulthandler
+import os
 import signal
 
 import pytest
@@ -21,6 +22,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 
 def pytest_configure() -> None:
+    # Where it is set nothing is recorded, and some tests record.
+    os.environ.pop("CI", None)
     # A shell has what it starts in the background ignore Ctrl-C, and so would every command that a
     # test presses Ctrl-C at.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

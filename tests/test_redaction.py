@@ -3,9 +3,9 @@
 import json
 import re
 import time
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors._errors import Json
 from connectors._redaction import REDACTED, Redactor
+from tests.hunting import holds, in_base64, readings
 from transports import Secret
 
 TOKEN = "svc_+aZ/9~tok.en-01234?56>789=="
@@ -64,35 +65,6 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 in JSON": lambda token: credentials(token, "user").replace("/", "\\/"),
 }
 encodings = pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS.keys())
-
-
-def readings(text: str) -> list[str]:
-    """The text in every way in which somebody could read it."""
-    found = [text]
-    for _ in range(3):
-        found += [unquote(reading) for reading in found]
-        found += [
-            re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), reading)
-            for reading in found
-        ]
-        found += [re.sub(r'\\(["\\/])', r"\1", reading) for reading in found]
-        found = list(dict.fromkeys(found))
-    return found
-
-
-def in_base64(text: str) -> list[str]:
-    runs = re.findall(r"[A-Za-z0-9+/]{4,}", text.replace("-", "+").replace("_", "/"))
-    shifted = (run[shift:] for run in runs for shift in range(4))
-    return [b64decode(run[: len(run) // 4 * 4]).decode("latin-1") for run in shifted]
-
-
-def holds(text: str, token: str) -> bool:
-    """Does a text hold the middle of a token, in any encoding?"""
-    middle = token[2:-2]
-    return any(
-        middle in reading or any(middle in plain for plain in in_base64(reading))
-        for reading in readings(text)
-    )
 
 
 @encodings

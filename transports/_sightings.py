@@ -27,9 +27,6 @@ _ESCAPE: Final = re.compile(
 )
 _CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
-# Of a secret that is shorter, a part is a word like any other.
-_LONG: Final = 16
-
 
 def forms(secret: Secret) -> Iterator[Secret]:
     """A secret as it may come back: as it is, in hexadecimal, or inside something in base64."""
@@ -56,37 +53,6 @@ def occurrences(form: Secret, text: str) -> Iterator[Span]:
     while begin >= 0:
         yield begin, begin + length
         begin = text.find(form.reveal(), begin + length)
-
-
-def fragments(secret: Secret, text: str) -> Iterator[Span]:
-    """Where a text holds a third of a long secret, or more of it, in one piece.
-
-    Of a secret that was split over two fields, or three, one is found in this way at least, and
-    what is left is not it.
-    """
-    length = len(secret.reveal())
-    if length < _LONG:
-        return
-    least = max(_SHORTEST, -(-length // 3))
-    # A piece of that length holds one of these chunks whole, wherever it begins.
-    chunk = (least + 1) // 2
-    for start in range(0, length - chunk + 1, chunk):
-        end = 0
-        while (found := text.find(secret.reveal()[start : start + chunk], end)) >= 0:
-            begin, end = _extended(secret, start, text, found, chunk)
-            if end - begin >= least:
-                yield begin, end
-
-
-def _extended(secret: Secret, start: int, text: str, found: int, length: int) -> Span:
-    """As much of a secret as the text holds around a part of it."""
-    begin, end = found, found + length
-    last = start + length
-    while start > 0 and begin > 0 and secret.reveal()[start - 1] == text[begin - 1]:
-        start, begin = start - 1, begin - 1
-    while last < len(secret.reveal()) and end < len(text) and secret.reveal()[last] == text[end]:
-        last, end = last + 1, end + 1
-    return begin, end
 
 
 def readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -10,6 +11,7 @@ from tests.loops import EVERY, REAL
 from transports import Source, Transport
 from transports.aiohttp import AiohttpTransport
 from transports.mock import MockTransport
+from transports.replay import ReplayTransport
 from transports.testing import PROMISES, Handler, Promise, Serve, loopback
 
 URL = "https://service.example"
@@ -20,6 +22,16 @@ async def serve_mock(handler: Handler) -> AsyncIterator[tuple[Transport, str]]:
     transport = MockTransport(handler)
     yield transport, URL
     await transport.aclose()
+
+
+@asynccontextmanager
+async def serve_recorded(handler: Handler) -> AsyncIterator[tuple[Transport, str]]:
+    with TemporaryDirectory() as folder:
+        inner = MockTransport(handler)
+        transport = ReplayTransport(f"{folder}/cassette.json", "all", inner)
+        yield transport, URL
+        await transport.aclose()
+        await inner.aclose()
 
 
 @asynccontextmanager
@@ -55,6 +67,7 @@ class Kind:
 
 KINDS = [
     Kind("mock", serve_mock, IN_MEMORY, EVERY, "mock"),
+    Kind("recorded", serve_recorded, IN_MEMORY, REAL, "mock"),
     Kind("in-process", serve_in_process, IN_MEMORY, EVERY, "local"),
     Kind("aiohttp", serve_aiohttp, PROMISES, REAL, "network"),
 ]

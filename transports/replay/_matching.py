@@ -1,9 +1,11 @@
 """Which recorded request is the one that is sent now, and which answer is next.
 
-Requests are compared part by part, after both were scrubbed: with all placeholders taken for the
-same, because a test need not have the tokens of the recording. The answers to requests that are the
-same form a queue. Where the placeholders tell them apart, the one that is exactly the same goes
-first: a page that a recorded answer pointed to, or what was sent with the same credential.
+Requests are compared part by part, after both were scrubbed. A test need not have the tokens of the
+recording, so all placeholders are the same; and where a recorded request has one, anything may
+stand, because that it was a secret may have shown itself elsewhere, and later. The answers to
+requests that are the same form a queue. Where the placeholders tell them apart, the one that is
+exactly the same goes first: a page that a recorded answer pointed to, or what was sent with the
+same credential.
 
 Nothing here waits, so requests get their answers in the order in which they are sent.
 """
@@ -12,6 +14,7 @@ import json
 from base64 import b64encode
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, Literal, TypeAlias, final, get_args
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,7 +22,7 @@ import attrs
 
 from transports._shapes import names_a_secret
 from transports.replay._interaction import Fields, Interaction, RecordedRequest, is_form
-from transports.replay._placeholders import alike
+from transports.replay._placeholders import ANY, alike
 
 Part: TypeAlias = Literal["method", "server", "path", "query", "body"]
 """A part of a request that can be compared."""
@@ -33,11 +36,15 @@ _PORTS: Final = {"http": 80, "https": 443}
 class Fingerprint:
     """What requests are compared by."""
 
-    alike: tuple[str, ...]
+    alike: tuple[str, ...] = attrs.field(repr=False)
     """The parts that count, with all placeholders the same."""
 
     exact: tuple[object, ...] = attrs.field(repr=False)
     """The same with the placeholders as they are, and the credentials."""
+
+    def fits(self, sought: "Fingerprint") -> bool:
+        """Is a recorded request the one that is sought?"""
+        return all(map(fits, self.alike, sought.alike))
 
 
 def fingerprint(request: RecordedRequest, match_on: Collection[Part]) -> Fingerprint:
@@ -134,29 +141,50 @@ class Playlist:
 
     def take(self, sought: Fingerprint) -> Interaction | None:
         """The next answer to a request; None where there is none that is left."""
-        queue = self._queues.get(sought.alike, ())
-        index = self._next(queue, sought)
+        index = self._turn(sought) if self._ordered else self._next(sought)
         if index is None:
             return self._again(sought)
-        self._queues[sought.alike].remove(index)
+        key = self._prints[index].alike
+        self._queues[key].remove(index)
         self._played.add(index)
         if self._ordered:
             self._last.clear()
-        self._last[sought.alike] = index
+        self._last[key] = index
         return self.interactions[index]
 
-    def _next(self, queue: Collection[int], sought: Fingerprint) -> int | None:
-        if self._ordered:
-            turn = next((index for index, _ in self.unused()), None)
-            return turn if turn in queue else None
+    def _turn(self, sought: Fingerprint) -> int | None:
+        turn = next((index for index, _ in self.unused()), None)
+        return turn if turn is not None and self._prints[turn].fits(sought) else None
+
+    def _next(self, sought: Fingerprint) -> int | None:
+        queue: Collection[int] = self._queues.get(sought.alike, ())
         exact = (index for index in queue if self._prints[index].exact == sought.exact)
-        return next(exact, next(iter(queue), None))
+        fitting = (index for index, _ in self.unused() if self._prints[index].fits(sought))
+        return next(chain(exact, queue, fitting), None)
 
     def _again(self, sought: Fingerprint) -> Interaction | None:
-        if not self._repeats or sought.alike not in self._last:
+        if not self._repeats:
             return None
-        return self.interactions[self._last[sought.alike]]
+        fitting = (index for index in self._last.values() if self._prints[index].fits(sought))
+        index = next(fitting, None)
+        return None if index is None else self.interactions[index]
 
     def alike(self, sought: Fingerprint) -> int:
         """How many were recorded for a request, given or not."""
-        return sum(one.alike == sought.alike for one in self._prints)
+        return sum(one.fits(sought) for one in self._prints)
+
+
+def fits(recorded: str, sent: str) -> bool:
+    """Is a text what was recorded, with anything where a placeholder stands?"""
+    first, *rest = recorded.split(ANY)
+    if not rest:
+        return recorded == sent
+    *between, last = rest
+    place = len(first)
+    for piece in between:
+        # The earliest place leaves the most room for what follows.
+        found = sent.find(piece, place + 1)
+        if found < 0:
+            return False
+        place = found + len(piece)
+    return sent.startswith(first) and sent.endswith(last) and place < len(sent) - len(last)

@@ -1,8 +1,10 @@
 """What is said of a request that a cassette has no answer for: why, and how to mend it.
 
-Everything shown was scrubbed before, the request as well as the recorded ones.
+What is shown of recorded requests stands in the file. Of the one that is sent now not everything
+that is a secret need be known as one, so nothing of it is shown that is long and no word.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,8 +12,8 @@ from typing import Final
 import attrs
 
 from transports.replay._interaction import Interaction, RecordedRequest
-from transports.replay._matching import PARTS, Fingerprint, Part, Playlist, parts_of
-from transports.replay._placeholders import alike
+from transports.replay._matching import PARTS, Fingerprint, Part, Playlist, fits, parts_of
+from transports.replay._placeholders import PLACEHOLDER, alike
 
 _NEAREST: Final = 3
 _WIDEST: Final = 80
@@ -34,7 +36,7 @@ class Unmatched:
         return "\n".join(
             (
                 f"The cassette {self.path} has no answer for",
-                f"    {line(self.request)}",
+                f"    {_veiled(line(self.request))}",
                 *self._reasons(playlist),
                 advice,
             )
@@ -71,7 +73,7 @@ class Unmatched:
     def _differences(self, recorded: RecordedRequest) -> list[tuple[Part, str, str]]:
         theirs, ours = parts_of(recorded), parts_of(self.request)
         compared = ((part, alike(theirs[part]), alike(ours[part])) for part in PARTS)
-        return [one for one in compared if one[0] in self.match_on and one[1] != one[2]]
+        return [one for one in compared if one[0] in self.match_on and not fits(one[1], one[2])]
 
 
 def line(request: RecordedRequest) -> str:
@@ -84,12 +86,21 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
+_OPAQUE: Final = re.compile(
+    r"(?=[^\s\"'&=,;:<>/{}\[\]]*[0-9]|[^\s\"'&=,;:<>/{}\[\]]{32})[^\s\"'&=,;:<>/{}\[\]]{16,}"
+)
+
+
+def _veiled(text: str) -> str:
+    return _OPAQUE.sub(lambda found: found[0] if PLACEHOLDER.search(found[0]) else "...", text)
+
+
 def _difference(recorded: str, sent: str) -> str:
     """Two texts from shortly before where they begin to differ."""
     pairs = enumerate(zip(recorded, sent, strict=False))
     shorter = min(len(recorded), len(sent))
     begin = max(0, next((index for index, (a, b) in pairs if a != b), shorter) - _BEFORE)
-    return f"recorded {_shown(recorded, begin)}, sent {_shown(sent, begin)}"
+    return f"recorded {_shown(recorded, begin)}, sent {_veiled(_shown(sent, begin))}"
 
 
 def _shown(text: str, begin: int) -> str:

@@ -248,9 +248,10 @@ def _in_credential(scheme: str, credential: str) -> Iterator[Secret]:
     """The parts of a credential that are secret by themselves."""
     if scheme.lower() == "basic":
         with suppress(ValueError):
-            whole = b64decode(credential).decode()
-            yield Secret(whole)
-            yield Secret(unquote_plus(whole.partition(":")[2]))
+            whole = Secret(b64decode(credential).decode())
+            password = Secret(whole.reveal().partition(":")[2])
+            # OAuth encodes it as a form does (RFC 6749, section 2.3.1); not everybody does.
+            yield from (whole, password, Secret(unquote_plus(password.reveal())))
 
 
 def _structure(text: str) -> list[Json] | dict[str, Json] | None:
