@@ -90,6 +90,9 @@ class KnownSecrets:
                 )
             self._keep(secret)
 
+    def __len__(self) -> int:
+        return len(self._secrets)
+
     def learn(self, secret: Secret) -> None:
         """Look for this from now on, if it is long enough to be told from a word."""
         if len(secret.reveal()) >= _SHORTEST and not PLACEHOLDER.search(secret.reveal()):

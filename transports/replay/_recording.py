@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from transports._shapes import SHAPES
-from transports.replay._errors import CassetteError, SecretInCassetteError
+from transports.replay._errors import CassetteError, CassetteFormatError, SecretInCassetteError
 from transports.replay._files import locked, write
 from transports.replay._format import Cassette, dumped, normalised
 from transports.replay._interaction import Interaction, Outcome, RecordedFault, RecordedRequest
@@ -23,6 +23,11 @@ from transports.replay._merging import merged
 from transports.replay._placeholders import PLACEHOLDER
 from transports.replay._reading import read
 from transports.replay._scrubbing import Scrubber
+
+NOT_OURS: Final = (
+    "{} was written by another program and is only played. Record into a new file, or use "
+    "mode='none' or 'once'."
+)
 
 
 @final
@@ -104,6 +109,8 @@ class Recording:
     def _write(self) -> None:
         ours = [self._scrubber.interaction(one) for one in self._slots if one is not None]
         held = read(self._path) or Cassette(self._before, self._salt)
+        if held.salt is None:
+            raise CassetteFormatError(NOT_OURS.format(self._path))
         together = merged(
             held.interactions,
             ours,
@@ -113,7 +120,7 @@ class Recording:
             replacing=self._replacing,
         )
         scrubbed = tuple(map(self._scrubber.interaction, together))
-        text = dumped(scrubbed, held.salt or self._salt)
+        text = dumped(scrubbed, held.salt)
         self._demand_no_secret(scrubbed, text)
         write(self._path, text)
         self._written = tuple(ours)

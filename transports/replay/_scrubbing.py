@@ -6,7 +6,8 @@ looks like a well-known token is hidden wherever it stands. And every value that
 these ways, or that the program named, is known from then on, and hidden wherever it comes back, in
 whatever encoding, and where a large part of it stands alone.
 
-So an exchange is gone through twice: what its answer shows to be a secret may stand in its request.
+So what has taught something is gone through again: what an answer shows to be a secret may stand in
+its request.
 """
 
 import json
@@ -14,7 +15,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final, TypeAlias, final
+from typing import Final, TypeAlias, TypeVar, final
 from urllib.parse import quote_plus, unquote_plus
 
 import attrs
@@ -36,6 +37,8 @@ from transports.replay._shown import is_dropped, is_shown
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _URLS: Final = frozenset({"content-location", "location"})
+
+_T = TypeVar("_T")
 
 # Deeper than this nobody looks for a field by its name; it is text then.
 _DEEPEST: Final = 64
@@ -91,16 +94,21 @@ class Scrubber:
 
     def request(self, request: RecordedRequest) -> RecordedRequest:
         """A request without its secrets."""
-        self._request(request)
-        return self._request(request)
+        return self._until_nothing_is_learnt(self._request, request)
 
     def interaction(self, interaction: Interaction) -> Interaction:
         """A request and what became of it, without their secrets.
 
         What was scrubbed before is scrubbed again of what has turned out since to be a secret.
         """
-        self._request(interaction.request)
-        self._outcome(interaction.outcome)
+        return self._until_nothing_is_learnt(self._interaction, interaction)
+
+    def _until_nothing_is_learnt(self, scrub: Callable[[_T], _T], value: _T) -> _T:
+        known = len(self._known)
+        scrubbed = scrub(value)
+        return scrubbed if len(self._known) == known else scrub(value)
+
+    def _interaction(self, interaction: Interaction) -> Interaction:
         return attrs.evolve(
             interaction,
             request=self._request(interaction.request),

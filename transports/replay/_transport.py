@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from secrets import token_bytes
 from types import TracebackType
-from typing import Final, Self, final, get_args
+from typing import Self, final, get_args
 
 import anyio
 import anyio.lowlevel
@@ -44,7 +44,7 @@ from transports.replay._matching import PARTS, Part, Playlist, fingerprint
 from transports.replay._mismatch import Unmatched, line
 from transports.replay._placeholders import Placeholders
 from transports.replay._reading import read
-from transports.replay._recording import Recording
+from transports.replay._recording import NOT_OURS, Recording
 from transports.replay._scrubbing import Scrubber
 from transports.replay._settings import (
     Mode,
@@ -54,11 +54,6 @@ from transports.replay._settings import (
     checked_age,
     checked_parts,
     effective_mode,
-)
-
-_NOT_OURS: Final = (
-    "{} was written by another program and is only played. Record into a new file, or use "
-    "mode='none' or 'once'."
 )
 
 
@@ -145,15 +140,18 @@ class ReplayTransport:
         )
         held = cassette or Cassette(salt=token_bytes(16))
         if self._records and held.salt is None:
-            raise CassetteFormatError(_NOT_OURS.format(self._path))
+            raise CassetteFormatError(NOT_OURS.format(self._path))
         salt = held.salt or token_bytes(16)
         known = KnownSecrets(named)
         self._scrubber = Scrubber(Placeholders(salt), known)
         played = () if self._mode == "all" else held.interactions
-        # What others have recorded is scrubbed as what is sent, or the two would not be alike.
+        requests = [one.request for one in played]
+        if held.salt is None:
+            # What others have recorded is scrubbed as what is sent, or the two would not be alike.
+            requests = [self._scrubber.request(request) for request in requests]
         self._playlist = Playlist(
             played,
-            [self._scrubber.request(one.request) for one in played],
+            requests,
             self._match_on,
             ordered=ordered,
             repeats=repeats,
@@ -346,7 +344,7 @@ class ReplayTransport:
             raise StaleCassetteError(told)
         if when_stale == "record" and self._mode != "none":
             return True
-        warnings.warn(told, StaleCassetteWarning, stacklevel=4)
+        warnings.warn(told, StaleCassetteWarning, stacklevel=3)
         return False
 
     def _explained(self, sent: RecordedRequest) -> str:
