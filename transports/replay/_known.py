@@ -127,7 +127,7 @@ class KnownSecrets:
 
 
 def _traces(secret: Secret) -> Iterator[_Trace]:
-    for form in (*forms(secret), *_more_forms(secret)):
+    for form in dict.fromkeys((*forms(secret), *_more_forms(secret))):
         yield _Trace(secret, form)
     length = len(secret.reveal())
     if length >= _LONG:
@@ -141,8 +141,7 @@ def _traces(secret: Secret) -> Iterator[_Trace]:
 
 def _more_forms(secret: Secret) -> Iterator[Secret]:
     """How a form writes a space, and how bytes look that are taken for letters."""
-    value = secret.reveal()
-    if " " in value:
-        yield Secret(value.replace(" ", "+"))
-    if not value.isascii():
+    spaced = secret.reveal().replace(" ", "+")
+    for value in (secret.reveal(), spaced):
+        yield Secret(value)
         yield Secret(value.encode("utf-8", "surrogatepass").decode("latin-1"))
