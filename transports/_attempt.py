@@ -78,10 +78,10 @@ class Attempt:
             limit = anyio.current_time() + self.request.timeouts.connect
             self.scope.deadline = min(self.deadline, limit)
 
-    def dials(self, sock: socket.socket) -> None:
-        """The name is known; an address of it is tried."""
+    def dials(self, *socks: socket.socket) -> None:
+        """The name is known; an address of it is tried, over a socket if it is a real one."""
         self._phase = "connect"
-        self._dialled.append(sock)
+        self._dialled.extend(socks)
 
     def connection_ends(self) -> None:
         """The connection is there, secured if it has to be."""

@@ -121,20 +121,22 @@ async def test_a_handler_that_gives_no_response_is_told_so() -> None:
 
 
 async def test_what_nothing_answers_is_an_assertion_error_that_names_what_is_missing() -> None:
-    with pytest.raises(UnmatchedRequestError, match=r"no routes: add one for GET .*/a\?\.\.\.\."):
+    with pytest.raises(
+        UnmatchedRequestError, match=r"answers GET .*/a\?\.\.\.\.\nIt has no routes"
+    ):
         await MockTransport().send(get("/a?code=1"))
 
 
 @pytest.mark.parametrize(
     ("routes", "nearest"),
     [
-        ([("POST", "/a")], "POST /a, has another method"),
-        ([("GET", "/b")], "GET /b, has another path"),
-        ([("GET", "/a?x=1")], "GET /a?..., has another query"),
-        ([("GET", "http://other.example/a")], "GET http://other.example/a, has another server"),
-        ([("GET", "https://other.example/a")], "has another server"),
-        ([("PUT", "/a?x=1")], "has another method and query"),
-        ([("PUT", "/b"), ("GET", "/b")], "The nearest of 2, GET /b, has another path"),
+        ([("POST", "/a")], "POST /a. The request differs:\n  method: GET, the route has POST"),
+        ([("GET", "/b")], "GET /b. The request differs:\n  path: segment 1 is 'a', the route has"),
+        ([("GET", "/a?x=1")], "GET /a?.... The request differs:\n  query: 'x' is missing"),
+        ([("GET", "http://other.example/a")], "\n  server: https://service.example, the route has"),
+        ([("GET", "https://other.example/a")], "the route has https://other.example"),
+        ([("PUT", "/a?x=1")], "  method: GET, the route has PUT\n  query: 'x' is missing"),
+        ([("PUT", "/b"), ("GET", "/b")], "The nearest of 2 routes is GET /b."),
     ],
 )
 async def test_an_unmatched_request_is_told_the_nearest_route(

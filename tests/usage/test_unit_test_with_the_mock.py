@@ -37,5 +37,5 @@ async def test_the_code_when_the_service_is_busy() -> None:
 async def test_a_request_that_nobody_expected_fails_the_test() -> None:
     transport = MockTransport()
     transport.route("GET", SLACK.replace("slack", "github"), json_response({}))
-    with pytest.raises(UnmatchedRequestError, match=r"tokens/slack.*tokens/github"):
+    with pytest.raises(UnmatchedRequestError, match=r"tokens/slack\.\n.*tokens/github"):
         await greeting(base44_with(transport))
