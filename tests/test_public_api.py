@@ -16,9 +16,17 @@ import connectors.local
 import transports
 import transports.aiohttp
 import transports.mock
+import transports.mock.faults
 import transports.testing
 
-CURATED = [connectors, transports, transports.testing, connectors.catalog, connectors.local]
+CURATED = [
+    connectors,
+    connectors.catalog,
+    connectors.local,
+    transports,
+    transports.mock,
+    transports.testing,
+]
 
 
 @pytest.mark.parametrize("package", CURATED, ids=lambda package: package.__name__)
@@ -37,7 +45,7 @@ def test_all_is_sorted_and_complete(package: ModuleType) -> None:
     )
 
 
-@pytest.mark.parametrize("package", [*CURATED, transports.aiohttp, transports.mock])
+@pytest.mark.parametrize("package", [*CURATED, transports.aiohttp, transports.mock.faults])
 def test_every_public_thing_says_what_it_is(package: ModuleType) -> None:
     for name in getattr(package, "__all__", ()):
         thing = getattr(package, name)

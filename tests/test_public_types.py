@@ -12,9 +12,10 @@ import pytest
 import connectors.catalog
 import connectors.local
 import transports
+import transports.mock
 import transports.testing
 
-CURATED = [connectors, transports, transports.testing, connectors.catalog]
+CURATED = [connectors, transports, transports.mock, transports.testing, connectors.catalog]
 PUBLIC = {name for package in (*CURATED, connectors.local) for name in package.__all__}
 
 UNSEEN = {"View"}

@@ -1,9 +1,12 @@
-"""The mock answers from routes and a handler, refuses the rest, and keeps a log."""
+"""The mock answers from routes and a handler, and keeps a log."""
+
+import re
 
 import anyio
 import pytest
 
 from tests.loops import EVERY, on
+from tests.transports.leaks import TOKEN, assert_no_leak
 from transports import (
     ConnectError,
     PoolTimeoutError,
@@ -13,14 +16,14 @@ from transports import (
     TransportClosedError,
     UnmatchedRequestError,
 )
-from transports.mock import Answer, MockTransport, json_response
+from transports.mock import Answer, Call, MockTransport, json_response
 
 pytestmark = on(EVERY)
 
 URL = "https://service.example"
 
 
-def get(path: str = "/a", **more: float) -> Request:
+def get(path: str = "/a", **more: object) -> Request:
     return Request("GET", URL + path, **more)  # type: ignore[arg-type]
 
 
@@ -120,36 +123,6 @@ async def test_a_handler_that_gives_no_response_is_told_so() -> None:
             await MockTransport(handler).send(get())  # type: ignore[arg-type]
 
 
-async def test_what_nothing_answers_is_an_assertion_error_that_names_what_is_missing() -> None:
-    with pytest.raises(
-        UnmatchedRequestError, match=r"answers GET .*/a\?\.\.\.\.\nIt has no routes"
-    ):
-        await MockTransport().send(get("/a?code=1"))
-
-
-@pytest.mark.parametrize(
-    ("routes", "nearest"),
-    [
-        ([("POST", "/a")], "POST /a. The request differs:\n  method: GET, the route has POST"),
-        ([("GET", "/b")], "GET /b. The request differs:\n  path: segment 1 is 'a', the route has"),
-        ([("GET", "/a?x=1")], "GET /a?.... The request differs:\n  query: 'x' is missing"),
-        ([("GET", "http://other.example/a")], "\n  server: https://service.example, the route has"),
-        ([("GET", "https://other.example/a")], "the route has https://other.example"),
-        ([("PUT", "/a?x=1")], "  method: GET, the route has PUT\n  query: 'x' is missing"),
-        ([("PUT", "/b"), ("GET", "/b")], "The nearest of 2 routes is GET /b."),
-    ],
-)
-async def test_an_unmatched_request_is_told_the_nearest_route(
-    routes: list[tuple[str, str]], nearest: str
-) -> None:
-    transport = MockTransport()
-    for method, url in routes:
-        transport.route(method, url, Response(200))
-    with pytest.raises(UnmatchedRequestError) as caught:
-        await transport.send(get())
-    assert nearest in str(caught.value)
-
-
 async def test_every_request_is_logged_with_how_it_ended() -> None:
     async def stuck(_: Request) -> Response:
         await anyio.sleep_forever()
@@ -175,6 +148,63 @@ async def test_every_request_is_logged_with_how_it_ended() -> None:
     assert (failed.response, failed.error) == (None, error)
     assert isinstance(unmatched.error, UnmatchedRequestError)
     assert (cancelled.response, cancelled.error) == (None, None)
+
+
+async def test_a_call_is_logged_with_its_route_and_what_the_request_says() -> None:
+    transport = MockTransport(lambda _: Response(204))
+    route = transport.route("POST", "/users/{id}?*", Response(200))
+    form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    path = "/users/a%20b?x=1&y=%26&x=2&z"
+    await transport.send(Request("POST", URL + path, form, b"a=1&b=%C3%A9+\xc3\xa9&a="))
+    await transport.send(Request("PUT", URL, body=b'{"a": [1, "\xc3\xa9"]}'))
+    routed, handled = transport.calls
+    assert route.calls == [routed]
+    assert (routed.route, routed.params) == (route, {"id": "a b"})
+    assert routed.path == "/users/a b"
+    assert routed.query == {"x": ("1", "2"), "y": ("&",), "z": ("",)}
+    assert routed.form == {"a": ("1", ""), "b": ("é é",)}
+    assert (handled.route, handled.params, handled.path, handled.query) == (None, {}, "/", {})
+    assert handled.json == {"a": [1, "é"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "view", "why"),
+    [
+        (None, "json", "has no JSON to look at: it has no body"),
+        (b"{", "json", "has no JSON to look at: its body is no JSON"),
+        (b"\xff", "json", "its body is no JSON"),
+        (b"[" * 100_000, "json", "its body is nested too deeply"),
+        (None, "form", "has no form to look at: it has no body"),
+        (b"a=1", "form", "has no form to look at: its content-type is 'text/plain'"),
+    ],
+)
+async def test_a_body_that_is_something_else_fails_the_test_that_looks(
+    body: bytes | None, view: str, why: str
+) -> None:
+    call = Call(Request("POST", f"{URL}/a?b={TOKEN}", {"content-type": "text/plain"}, body))
+    with pytest.raises(AssertionError, match=re.escape(f"POST {URL}/a?... ")) as caught:
+        getattr(call, view)
+    assert why in str(caught.value)
+
+
+async def test_the_log_shows_no_credential() -> None:
+    def fail(_: Request) -> Response:
+        raise ValueError(TOKEN)
+
+    transport = MockTransport(fail)
+    transport.route("GET", f"/a?b={TOKEN}", Response(200, {"x": TOKEN}, TOKEN.encode()))
+    await transport.send(get(f"/a?b={TOKEN}", headers={"authorization": TOKEN}))
+    with pytest.raises(ValueError):
+        await transport.send(get(f"/b?c={TOKEN}"))
+    call = Call(Request("POST", URL, {"content-type": "text/plain"}, f"{{{TOKEN}".encode()))
+    for view in ("json", "form"):
+        with pytest.raises(AssertionError) as caught:
+            getattr(call, view)
+        assert_no_leak(caught.value)
+    shown = repr([*transport.calls, transport.calls[0].route, transport])
+    assert TOKEN not in shown
+    assert "route=GET /a?..." in shown
+    assert "error=ValueError" in shown
 
 
 async def test_a_handler_may_close_the_transport() -> None:

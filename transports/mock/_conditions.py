@@ -31,7 +31,6 @@ from transports.mock._paths import Template, template
 Query: TypeAlias = Mapping[str, str | Sequence[str]]
 """The fields of a query; a name that comes more than once has a sequence of values."""
 
-_ANY: Final = "?*"
 _MOST: Final = 5
 """Differences of one part that are said. Who has seen these knows which route was meant."""
 
@@ -87,7 +86,7 @@ def conditions(
 def _query(url: str, given: Query | None) -> Values | Exception | None:
     written = urlsplit(url).query
     if given is None:
-        return None if url.endswith(_ANY) and written == "*" else fields_of(written)
+        return None if written == "*" else fields_of(written)
     if "?" in url:
         return ValueError("The query stands in the URL or in query=, not in both.")
     try:

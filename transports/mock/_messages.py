@@ -7,7 +7,6 @@ the two differ; names and places are shown, values never.
 import json
 from collections import Counter
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,8 +15,11 @@ from transports._checks import without_query
 from transports.mock._decoding import raw_path_of
 from transports.mock._stubs import Stub
 
-_WEIGHTS: Final = {"path": 4, "method": 2, "server": 2, "query": 1, "headers": 1, "json": 1}
-"""How far a difference takes a route away: one for the same path is nearer than any other."""
+_WEIGHTS: Final = {"path": 3, "method": 2, "server": 2, "query": 1, "headers": 1, "json": 1}
+"""How far each difference takes a route away."""
+
+_UNLIKE: Final = 6
+"""How far a path takes it away that is nothing like the one that was asked for."""
 
 
 def unmatched(request: Request, stubs: Sequence[Stub]) -> str:
@@ -40,7 +42,7 @@ def unkept(messages: Sequence[str], stubs: Sequence[Stub]) -> str:
         [
             *(_times(message, times) for message, times in Counter(messages).items()),
             *(["These routes were not called as often as they should:"] if short else []),
-            *(f"  {stub.route}: {_calls(stub)}" for stub in short),
+            *(f"  {stub.name}: {_calls(stub)}" for stub in short),
         ]
     )
 
@@ -50,20 +52,21 @@ def _reasons(request: Request, stubs: Sequence[Stub]) -> list[str]:
         return ["It has no routes."]
     used_up = [stub for stub in stubs if stub.matches(request)]
     if used_up:
-        return [f"{stub.route} matches, but {_end(stub)}." for stub in used_up]
+        return [f"{stub.name} matches, but {_end(stub)}." for stub in used_up]
     nearest = min(reversed(stubs), key=lambda stub: _distance(request, stub))
     differences = nearest.conditions.differences(request)
     return [
-        f"The nearest of {_counted(len(stubs), 'route')} is {nearest.route}. The request differs:",
+        f"The nearest of {_counted(len(stubs), 'route')} is {nearest.name}. The request differs:",
         *(f"  {part}: {how}" for part, how in differences.items()),
     ]
 
 
-def _distance(request: Request, stub: Stub) -> tuple[int, float]:
-    weight = sum(_WEIGHTS[part] for part in stub.conditions.differences(request))
-    known = urlsplit(f"http://host{stub.route.url}" if stub.route.url[0] == "/" else stub.route.url)
-    alike = SequenceMatcher(None, raw_path_of(request.url), known.path, autojunk=False).ratio()
-    return weight, -alike
+def _distance(request: Request, stub: Stub) -> float:
+    differences = stub.conditions.differences(request)
+    unlike = (
+        1 - stub.conditions.path.likeness(raw_path_of(request.url)) if "path" in differences else 0
+    )
+    return sum(_WEIGHTS[part] for part in differences) + _UNLIKE * unlike
 
 
 def _line(request: Request) -> str:
@@ -74,8 +77,8 @@ def _line(request: Request) -> str:
 
 def _end(stub: Stub) -> str:
     if stub.in_turn:
-        return f"has given its {_counted(len(stub.answers), 'answer')}"
-    return f"has been called {_counted(len(stub.route.calls), 'time')}, as often as it may be"
+        return f"has given its {_counted(len(stub.answers), 'answer')}: give it more of them"
+    return f"has been called {_counted(len(stub.route.calls), 'time')}, as times= says: raise that"
 
 
 def _calls(stub: Stub) -> str:

@@ -5,6 +5,8 @@ what a place stood for is decoded. A place is a whole segment, and one for a pat
 """
 
 import re
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Final
 from urllib.parse import unquote
 
@@ -31,6 +33,17 @@ class Template:
         """What the places stand for in a path that this matches."""
         pairs = zip(self.segments, self._cut(path), strict=True)
         return {place.name: unquote(part) for place, part in pairs if isinstance(place, Place)}
+
+    def likeness(self, path: str) -> float:
+        """How near a path comes to it, from 0 to 1."""
+        asked = self._cut(path)
+        filled = (
+            found if isinstance(known, Place) else known
+            for known, found in zip_longest(
+                self.segments, asked[: len(self.segments)], fillvalue=""
+            )
+        )
+        return SequenceMatcher(None, "/".join(filled), path, autojunk=False).ratio()
 
     def difference(self, path: str) -> str:
         """The first segment that is another; empty for a path that this matches."""

@@ -36,6 +36,14 @@ class Stub:
     """Seconds that every answer takes."""
 
     @property
+    def name(self) -> str:
+        """The route as the test has written it, without values."""
+        query = ["query"] if self.conditions.query and "?" not in self.route.url else []
+        json = ["json"] if self.conditions.json else []
+        asks = ", ".join([*query, *json, *map(repr, self.conditions.headers)])
+        return f"{self.route} with {asks}" if asks else str(self.route)
+
+    @property
     def limit(self) -> int | None:
         """How many calls it takes; None is any number."""
         return len(self.answers) if self.in_turn else self.route.times

@@ -149,10 +149,10 @@ class MockTransport:
 
     async def _attempted(self, call: Call) -> Response:
         with self._lifetime.attempt(call.request) as attempt:
+            self.calls.append(call)
             if anyio.current_effective_deadline() <= anyio.current_time():
                 # Nobody waits for it any more: it ends here, and takes no answer from the others.
                 await anyio.lowlevel.checkpoint()
-            self.calls.append(call)
             return await self._answered(attempt, *self._find(call))
         raise self._lifetime.ending(attempt)
 
