@@ -11,7 +11,7 @@ import attrs
 
 from transports._base import Request, Response
 from transports._checks import without_query
-from transports.mock._decoding import NotDecoded, Values, form_of, json_of, path_of, query_of
+from transports.mock._decoding import NotDecoded, form_of, json_of, path_of, query_of
 
 _T = TypeVar("_T")
 
@@ -68,7 +68,7 @@ class Call:
         return path_of(self.request)
 
     @property
-    def query(self) -> Values:
+    def query(self) -> Mapping[str, tuple[str, ...]]:
         """The fields of the query: every value of a name, in order."""
         return query_of(self.request)
 
@@ -82,7 +82,7 @@ class Call:
         return self._decoded(json_of(self.request), "JSON")
 
     @property
-    def form(self) -> Values:
+    def form(self) -> Mapping[str, tuple[str, ...]]:
         """The fields of the form in the body: every value of a name, in order.
 
         Raises:
