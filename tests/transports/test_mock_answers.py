@@ -220,9 +220,9 @@ async def test_a_block_closes_its_transport_and_its_own_error_comes_first() -> N
     async with MockTransport() as fine:
         pass
     for closed in (fine, failing):
-        await closed.aclose()
         with pytest.raises(TransportClosedError):
             await closed.send(get())
+        await closed.aclose()
 
 
 @on(EVERY)

@@ -91,7 +91,7 @@ async def test_a_delay_is_bounded_by_the_limit_of_where_the_fault_happens() -> N
     transport = MockTransport()
     transport.route("GET", "/a", faults.refuse(), delay=3)
     with pytest.raises(ConnectError, match="refused"):
-        await transport.send(request())
+        await transport.send(Request("GET", URL, timeouts=Timeouts(connect=4, read=1)))
     transport.route("GET", "/a", faults.refuse(), delay=5)
     with pytest.raises(ConnectTimeoutError, match=r"within 4 s"):
         await transport.send(request())

@@ -131,6 +131,8 @@ async def test_header_fields_are_told_by_name() -> None:
     [
         (["GET /tokens/github", "GET /tokens/slakc", "GET /"], "GET /tokens/slakc"),
         (["GET /tokens", "POST /tokens/slack"], "POST /tokens/slack"),
+        (["GET /tokens/slacks", "POST /tokens/slack"], "POST /tokens/slack"),
+        (["GET /tokens/slack/x?*", "GET /other"], "GET /tokens/slack/x?*. "),
         (["POST /tokens/slack", "GET /tokens/slack?x=1"], "GET /tokens/slack?..."),
         (["GET /tokens/{id}/x", "GET /slack"], "GET /tokens/{id}/x"),
         (["GET /other/{any:path}", "GET /token/{any:path}"], "GET /token/{any:path}"),
@@ -142,6 +144,10 @@ async def test_the_nearest_route_is_the_one_that_was_meant(routes: list[str], ne
     for given in (routes, routes[::-1]):
         message = await told(get("/tokens/slack"), *(route.split() for route in given))
         assert f"The nearest of {len(routes)} routes is {nearest}" in message
+
+
+async def test_of_routes_that_are_equally_near_the_newest_is_shown() -> None:
+    assert "is GET /c." in await told(get(), ("GET", "/b"), ("GET", "/c"))
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,8 @@ class Template:
 
     def likeness(self, path: str) -> float:
         """How near a path comes to it, from 0 to 1."""
-        asked = self._cut(path)
-        filled = (
-            found if isinstance(known, Place) else known
-            for known, found in zip_longest(
-                self.segments, asked[: len(self.segments)], fillvalue=""
-            )
-        )
+        pairs = zip_longest(self.segments, self._cut(path), fillvalue="")
+        filled = (found if isinstance(known, Place) else known for known, found in pairs)
         return SequenceMatcher(None, "/".join(filled), path, autojunk=False).ratio()
 
     def difference(self, path: str) -> str:
