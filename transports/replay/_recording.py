@@ -65,6 +65,7 @@ class Recording:
         self._slots: list[Interaction | None] = []
         self._written: tuple[Interaction, ...] = ()
         self._saved = True
+        self._tried = True
 
     @property
     def count(self) -> int:
@@ -76,6 +77,11 @@ class Recording:
         """Is all of it on the disk?"""
         return self._saved
 
+    @property
+    def forgotten(self) -> bool:
+        """Has nobody asked for what is recorded to be written?"""
+        return not self._tried
+
     def begin(self) -> int:
         """Keep a place for a request that is sent now: answers come in another order."""
         self._slots.append(None)
@@ -86,7 +92,7 @@ class Recording:
         moment = datetime.now(UTC).replace(microsecond=0)
         raw = Interaction(sent, outcome, moment, elapsed)
         self._slots[place] = self._scrubber.interaction(normalised(raw))
-        self._saved = False
+        self._saved = self._tried = False
 
     def save(self) -> None:
         """Write what was recorded; nothing, if all is written.
@@ -96,6 +102,7 @@ class Recording:
         """
         if self._saved:
             return
+        self._tried = True
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self._path.parent):

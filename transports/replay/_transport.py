@@ -275,7 +275,7 @@ class ReplayTransport:
 
     def __del__(self) -> None:
         recording = getattr(self, "_recording", None)
-        if recording is not None and not recording.saved:
+        if recording is not None and recording.forgotten:
             warnings.warn(
                 f"{self!r} was never closed: what it has recorded is lost. Use `async with`.",
                 ResourceWarning,
