@@ -15,6 +15,9 @@ import structlog
 
 from tests.loops import EVERY
 
+# A project of its own, which `tests/docs` runs as its author would.
+collect_ignore = ["example_project"]
+
 
 @pytest.fixture(params=EVERY)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
