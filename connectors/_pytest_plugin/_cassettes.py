@@ -1,0 +1,78 @@
+"""The cassette of a test: its file, and what it is recorded through.
+
+The file is called like the test. The id of a parametrised test may be anything, so what a file
+system could take amiss is replaced, and a digest of the id keeps two of them apart, also where
+capital letters make no difference.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, final
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from transports import Request, Response
+from transports.aiohttp import AiohttpTransport
+from transports.replay import ReplayTransport
+
+_UNSAFE: Final = re.compile(r"[^a-z0-9_.-]+")
+_LONGEST: Final = 100
+"""Characters of an id in the name of a file: a path has room for 255 or less."""
+
+
+def cassette(
+    item: pytest.Item, mode: str, settings: Mapping[str, object] | None
+) -> ReplayTransport:
+    """The cassette of a test."""
+    return ReplayTransport(path_of(item), mode, FreshTransport(), **(settings or {}))  # type: ignore[arg-type]
+
+
+def path_of(item: pytest.Item) -> Path:
+    """Where the cassette of a test lies: beside the file of the test, in a folder of its own."""
+    name = "/".join(item.nodeid.split("::")[1:])
+    return item.path.parent / "cassettes" / item.path.stem / f"{file_name(name)}.json"
+
+
+def file_name(test: str) -> str:
+    """The name of a test as that of a file: `TestIt.test_one-asyncio`."""
+    function, _, given = test.partition("[")
+    name = function.replace("/", ".")
+    return f"{name}-{_safe(given.removesuffix(']'))}" if given else name
+
+
+def _safe(given: str) -> str:
+    safe = _UNSAFE.sub("-", given.lower()).strip("-.")[:_LONGEST]
+    if safe == given:
+        return given
+    return f"{safe}-{sha256(given.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+@final
+class FreshTransport:
+    """Carries each request with a transport of its own, so that nothing outlives a test's loop."""
+
+    async def send(self, request: Request, /) -> Response:
+        """Make one attempt, as `AiohttpTransport` does. Cancelled, it ends at once."""
+        secure = request.url.startswith("https:")
+        context = await anyio.to_thread.run_sync(_certificates) if secure else None
+        transport = AiohttpTransport(ssl_context=context)
+        try:
+            return await transport.send(request)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await transport.aclose()
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing left."""
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    # It reads the system's certificates, which takes 30 to 45 ms.
+    return ssl.create_default_context()
