@@ -81,8 +81,8 @@ def test_this_machine(tmp_path):
     with socket.create_server(("", 0)) as server, socket.socket(socket.AF_UNIX) as unix:
         port = server.getsockname()[1]
         for host in ("127.0.0.1", "localhost", ""):
-            socket.create_connection((host, port)).close()
-        socket.socket(socket.AF_INET6).close()
+            stream(socket.AF_INET, (host, port))
+        socket.create_connection(("localhost", port)).close()
         send(("127.0.0.1", port))
         with datagram() as sock:
             sock.connect(("127.0.0.1", port))
