@@ -13,6 +13,7 @@ import pytest
 import connectors
 import connectors.catalog
 import connectors.local
+import connectors.testing
 import transports
 import transports.aiohttp
 import transports.mock
@@ -101,6 +102,15 @@ def test_the_mock_needs_no_http_library() -> None:
 def test_the_promises_need_no_test_runner() -> None:
     heavy = {"aiohttp", "connectors", "pytest", "trio"}
     assert loaded_by("import transports.testing").isdisjoint(heavy)
+
+
+def test_the_testing_kit_needs_neither_http_library_nor_test_runner() -> None:
+    heavy = {"aiohttp", "connectors.local", "pytest", "structlog", "trio"}
+    assert loaded_by("import connectors.testing").isdisjoint(heavy)
+
+
+def test_import_of_connectors_loads_no_testing_kit() -> None:
+    assert "connectors.testing" not in loaded_by("from connectors import Client")
 
 
 def test_import_of_the_seam_loads_no_promises() -> None:

@@ -18,19 +18,38 @@ import anyio.to_thread
 import pytest
 
 from transports import Request, Response
-from transports.aiohttp import AiohttpTransport
-from transports.replay import ReplayTransport
+from transports.replay import ReplayTransport, UnrecordedRequestError
 
 _UNSAFE: Final = re.compile(r"[^a-z0-9_.-]+")
 _LONGEST: Final = 100
 """Characters of an id in the name of a file: a path has room for 255 or less."""
 
 
-def cassette(
-    item: pytest.Item, mode: str, settings: Mapping[str, object] | None
-) -> ReplayTransport:
+def cassette(item: pytest.Item, mode: str, settings: Mapping[str, object]) -> ReplayTransport:
     """The cassette of a test."""
-    return ReplayTransport(path_of(item), mode, FreshTransport(), **(settings or {}))  # type: ignore[arg-type]
+    return ReplayTransport(path_of(item), mode, FreshTransport(), **settings)  # type: ignore[arg-type]
+
+
+def may_record(transport: ReplayTransport) -> bool:
+    """Does the test reach the service itself?"""
+    is_there = transport.path.exists()
+    return transport.mode in {"new_episodes", "all"} or (transport.mode == "once" and not is_there)
+
+
+def told_of(transport: ReplayTransport) -> dict[str, object]:
+    """What the summary of the session tells of it, in types that go from process to process."""
+    return {
+        "path": str(transport.path),
+        "recorded": transport.recorded,
+        "unused": list(transport.unused),
+    }
+
+
+def add_hint(transport: ReplayTransport, error: BaseException) -> None:
+    """Say how to record with pytest, if that is what is missing."""
+    if isinstance(error, UnrecordedRequestError):
+        mode = "new_episodes" if transport.path.exists() else "once"
+        error.add_note(f"Under pytest that mode is an option: --connectors-record={mode}.")
 
 
 def path_of(item: pytest.Item) -> Path:
@@ -59,6 +78,8 @@ class FreshTransport:
 
     async def send(self, request: Request, /) -> Response:
         """Make one attempt, as `AiohttpTransport` does. Cancelled, it ends at once."""
+        from transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - not to play.
+
         secure = request.url.startswith("https:")
         context = await anyio.to_thread.run_sync(_certificates) if secure else None
         transport = AiohttpTransport(ssl_context=context)

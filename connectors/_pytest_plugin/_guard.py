@@ -101,8 +101,9 @@ class Guard:
         Raises:
             RealConnectionError: It does.
         """
+        __tracebackhide__ = True
         what, host, is_refused = _EVENTS[event](self._hosts, arguments)
-        if self.open or not is_refused:
+        if not is_refused:
             return
         thread = threading.current_thread()
         beside = "" if thread is threading.main_thread() else f" in the thread {thread.name!r}"
@@ -180,5 +181,6 @@ def _heard(
     _events: Mapping[str, object] = _EVENTS,
     _state: _State = _state,
 ) -> None:
-    if event in _events and _state.guard is not None:
+    __tracebackhide__ = True
+    if event in _events and _state.guard is not None and not _state.guard.open:
         _state.guard.check(event, arguments)

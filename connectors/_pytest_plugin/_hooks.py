@@ -8,6 +8,7 @@ cause, because that is most often a consequence.
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -23,6 +24,7 @@ _KIT: Final = frozenset({"connectors_cassette", "mock_connectors"})
 
 _GUARD: "Final[pytest.StashKey[Guard]]" = pytest.StashKey()
 _STRAYS: Final = pytest.StashKey[list[str]]()
+_HINT: Final = pytest.StashKey[Callable[[BaseException], None]]()
 _CHECKS: Final = pytest.StashKey[list[Callable[[], AssertionError | None]]]()
 _FAILED: Final = pytest.StashKey[bool]()
 _CASSETTE: Final = pytest.StashKey[dict[str, object]]()
@@ -92,6 +94,7 @@ def _start_guard(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    __tracebackhide__ = True
     checks = item.stash[_CHECKS] = []
     item.stash[_FAILED] = False
     guard = item.config.stash.get(_GUARD, None)
@@ -104,11 +107,13 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    __tracebackhide__ = True
     return (yield from _checked(item))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    __tracebackhide__ = True
     try:
         return (yield from _checked(item))
     finally:
@@ -119,10 +124,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 def _checked(item: pytest.Item) -> Generator[None, object, object]:
     """Run one phase of a test, and raise what was swallowed in it."""
+    __tracebackhide__ = True
     try:
         result = yield
     except (Exception, *_OUTCOMES) as error:
         item.stash[_FAILED] = True
+        item.stash.get(_HINT, _no_hint)(error)
         problem = _problem(item)
         if problem is None or isinstance(error, type(problem)):
             raise
@@ -150,7 +157,7 @@ def mock_connectors(request: pytest.FixtureRequest) -> "MockConnectors":
     from connectors.testing import MockConnectors  # noqa: PLC0415 - not everybody uses it.
 
     mock = MockConnectors()
-    request.node.stash[_CHECKS].append(mock.take_unexpected)
+    request.node.stash[_CHECKS].append(partial(_error_of, mock.assert_nothing_unexpected))
     return mock
 
 
@@ -162,21 +169,21 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     recorded, a test that passes has to use all that the cassette holds. Arguments of the mark
     `connectors_cassette` go to the `ReplayTransport`.
     """
-    from connectors._pytest_plugin._cassettes import cassette  # noqa: PLC0415 - the same.
+    from connectors._pytest_plugin import _cassettes  # noqa: PLC0415 - the same.
 
-    marker = request.node.get_closest_marker("connectors_cassette")
-    transport = cassette(request.node, _record_mode(request.config), marker and marker.kwargs)
-    guard = request.config.stash.get(_GUARD, None)
-    if guard is not None and transport.mode != "none":
+    __tracebackhide__ = True
+    item, guard = request.node, request.config.stash.get(_GUARD, None)
+    marker = item.get_closest_marker("connectors_cassette")
+    settings = marker.kwargs if marker else {}
+    transport = _cassettes.cassette(item, _record_mode(request.config), settings)
+    item.stash[_HINT] = partial(_cassettes.add_hint, transport)
+    if guard is not None and _cassettes.may_record(transport):
         guard.open = True
     yield transport
     transport.save()
-    request.node.stash[_CASSETTE] = {
-        "path": str(transport.path),
-        "recorded": transport.recorded,
-        "unused": list(transport.unused),
-    }
-    if transport.mode == "none" and not request.node.stash[_FAILED]:
+    item.stash[_CASSETTE] = _cassettes.told_of(transport)
+    strict = transport.mode == "none" and not settings.get("allow_unused")
+    if strict and not item.stash[_FAILED]:
         transport.assert_all_played()
 
 
@@ -215,7 +222,19 @@ def pytest_terminal_summary(
 ) -> None:
     from connectors._pytest_plugin._summary import summarize  # noqa: PLC0415 - only at the end.
 
-    summarize(terminalreporter, config.stash.get(_STRAYS, []))
+    summarize(terminalreporter, config.stash.setdefault(_STRAYS, []))
+
+
+def _error_of(check: Callable[[], None]) -> AssertionError | None:
+    try:
+        check()
+    except AssertionError as error:
+        return error.with_traceback(None)
+    return None
+
+
+def _no_hint(_: BaseException) -> None:
+    return None
 
 
 def _record_mode(config: pytest.Config) -> str:

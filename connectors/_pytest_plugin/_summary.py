@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 
-def summarize(terminal: pytest.TerminalReporter, strays: Sequence[str]) -> None:
+def summarize(terminal: pytest.TerminalReporter, strays: list[str]) -> None:
     """Write the sections that have something to tell."""
     reports = [report for group in terminal.stats.values() for report in group]
     told = [getattr(report, "connectors_cassette", None) for report in reports]

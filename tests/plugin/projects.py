@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Final
@@ -26,8 +26,20 @@ class Run:
     def counts(self, **outcomes: int) -> bool:
         """Does its last line say just this?"""
         last = self.output.rstrip().splitlines()[-1]
-        said = last.strip("= ").rpartition(" in ")[0].split(", ")
+        said = last.strip("= ").rpartition(" in ")[0].replace("errors", "error").split(", ")
         return {*said} == {f"{number} {outcome}" for outcome, number in outcomes.items()}
+
+
+@attrs.frozen
+class Service:
+    """Where a service is that has every connection, and how often it was asked."""
+
+    url: str
+    asked: Callable[[], int]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"SERVICE": self.url}
 
 
 @attrs.frozen
