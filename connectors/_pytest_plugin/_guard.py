@@ -26,9 +26,9 @@ from connectors._pytest_plugin._hosts import Hosts
 _WHAT_TO_DO: Final = (
     "A test talks to this machine only. Answer from memory with the fixture mock_connectors or a "
     "MockTransport, or record a cassette with the fixture connectors_cassette and "
-    "--connectors-record=once. If it has to be so, mark the test with "
-    "@pytest.mark.connectors_allow_network, or add the host to connectors_allow_hosts in the "
-    "configuration of pytest"
+    "--connectors-record=once. If it has to be so, there are @pytest.mark.connectors_allow_network "
+    "for the test, and in the configuration of pytest connectors_allow_hosts for the host and "
+    "connectors_guard for all"
 )
 
 
@@ -47,8 +47,8 @@ class Guard:
 
     def __init__(self, hosts: Hosts, root: str) -> None:
         self._hosts = hosts
-        self._root = root
-        self._test = ""
+        self._root = os.path.join(root, "")  # noqa: PTH118 - a prefix of paths, as text.
+        self._test = "Before the first test something"
         self._attempts: deque[str] = deque()
         self._strays: list[str] = []
         self.open = False
@@ -151,7 +151,7 @@ def _place(frame: FrameType | None, root: str) -> str:
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(root) and "site-packages" not in file and file not in _OURS:
-            return f" at {os.path.relpath(file, root)}:{frame.f_lineno}"
+            return f" at {file.removeprefix(root)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 

@@ -143,7 +143,7 @@ def _checked(item: pytest.Item) -> Generator[None, object, object]:
 
 def _problem(item: pytest.Item) -> AssertionError | None:
     # Each is asked, so that none tells the next phase of this one.
-    problems = [check() for check in item.stash[_CHECKS]]
+    problems = [check() for check in item.stash.get(_CHECKS, [])]
     return next(filter(None, problems), None)
 
 
@@ -157,7 +157,9 @@ def mock_connectors(request: pytest.FixtureRequest) -> "MockConnectors":
     from connectors.testing import MockConnectors  # noqa: PLC0415 - not everybody uses it.
 
     mock = MockConnectors()
-    request.node.stash[_CHECKS].append(partial(_error_of, mock.assert_nothing_unexpected))
+    request.node.stash.setdefault(_CHECKS, []).append(
+        partial(_error_of, mock.assert_nothing_unexpected)
+    )
     return mock
 
 
@@ -183,7 +185,7 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     transport.save()
     item.stash[_CASSETTE] = _cassettes.told_of(transport)
     strict = transport.mode == "none" and not settings.get("allow_unused")
-    if strict and not item.stash[_FAILED]:
+    if strict and not item.stash.get(_FAILED, False):
         transport.assert_all_played()
 
 

@@ -102,8 +102,7 @@ def _is_local(name: str) -> bool:
 
 
 def _addresses_of(name: str) -> Iterator[Address]:
-    with suppress(OSError):
+    # There may be none now, and a system without IPv6 gives what is no address.
+    with suppress(OSError, ValueError):
         for *_, (host, *_) in socket.getaddrinfo(name, None):
-            address = _address(str(host))
-            if address is not None:
-                yield address
+            yield ip_address(host)

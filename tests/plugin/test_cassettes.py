@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from connectors._pytest_plugin._cassettes import file_name
+from connectors._pytest_plugin._cassettes import FreshTransport, file_name
+from tests.loops import REAL, on
 from tests.plugin.projects import Project, Service
+from transports import Request, TLSError
 
 HELPERS = """
 import asyncio, contextlib, os, socket
@@ -201,3 +203,16 @@ def test_an_odd_id_makes_a_name_that_every_file_system_takes_and_no_other_has() 
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.-")
         assert len(name) < 150
         assert not name.endswith(".")
+
+
+@on(REAL)
+async def test_what_records_opens_a_connection_for_each_request_and_leaves_none(
+    service: Service,
+) -> None:
+    transport = FreshTransport()
+    for _ in range(2):
+        assert (await transport.send(Request("GET", service.url))).status == 200
+    with pytest.raises(TLSError):
+        await transport.send(Request("GET", service.url.replace("http:", "https:")))
+    await transport.aclose()
+    assert service.asked() == 2
