@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -28,6 +29,9 @@ _HINT: Final = pytest.StashKey[Callable[[BaseException], None]]()
 _CHECKS: Final = pytest.StashKey[list[Callable[[], AssertionError | None]]]()
 _FAILED: Final = pytest.StashKey[bool]()
 _CASSETTE: Final = pytest.StashKey[dict[str, object]]()
+
+_TOLD: Final = "connectors_cassette"
+"""The attribute of a report that has it: one goes from a worker of pytest-xdist to the summary."""
 
 _OUTCOMES: Final = (pytest.fail.Exception, pytest.skip.Exception, pytest.xfail.Exception)
 """How a test ends itself; no `Exception`, all of them."""
@@ -195,8 +199,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "teardown" and _CASSETTE in item.stash:
-        # Such an attribute goes from a worker of pytest-xdist to who prints the summary.
-        report.connectors_cassette = item.stash[_CASSETTE]  # type: ignore[attr-defined]
+        setattr(report, _TOLD, item.stash[_CASSETTE])
     return report
 
 
@@ -222,9 +225,13 @@ def pytest_testnodedown(node: object) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    from connectors._pytest_plugin._summary import summarize  # noqa: PLC0415 - only at the end.
+    reports = chain.from_iterable(terminalreporter.stats.values())
+    told = [getattr(report, _TOLD) for report in reports if hasattr(report, _TOLD)]
+    strays = config.stash.setdefault(_STRAYS, [])
+    if told or strays:
+        from connectors._pytest_plugin._summary import summarize  # noqa: PLC0415 - the same.
 
-    summarize(terminalreporter, config.stash.setdefault(_STRAYS, []))
+        summarize(terminalreporter, told, strays)
 
 
 def _error_of(check: Callable[[], None]) -> AssertionError | None:

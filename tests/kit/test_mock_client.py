@@ -39,6 +39,24 @@ async def test_a_name_serves_whichever_way_it_is_asked_for(getter: str) -> None:
         assert connection == Connection(expected, None, name)
 
 
+async def test_a_client_is_made_in_one_line() -> None:
+    base44 = mock_client(
+        {
+            "slack": "xoxb-test",
+            "share_point": {"access_token": "a", "connection_config": {"host": "acme.example"}},
+            "github": NOT_CONNECTED,
+            "gmail": [RATE_LIMITED, Secret("b")],
+            "stripe": METERED,
+        },
+        api={"stripe": {"charges": []}},
+    )
+    connectors = base44.as_service_role.connectors
+    assert (await connectors.get_connection("slack")).access_token == "xoxb-test"
+    config = (await connectors.get_connection("share_point")).connection_config
+    assert config == {"host": "acme.example"}
+    assert (await connectors.call_api("stripe", path="/charges")).data == {"charges": []}
+
+
 WHOLE = Connection("dapi-test", {"share_point_host": "acme.example"}, "share_point")
 
 
