@@ -1,7 +1,7 @@
 import pytest
-from transports.mock import MockTransport, faults, json_response
 
 from connectors import Client
+from transports.mock import MockTransport, faults, json_response
 
 pytestmark = pytest.mark.anyio
 

@@ -1,9 +1,9 @@
 import pytest
 from app import greet
-from transports.mock import MockTransport, json_response
 
 from connectors import Client
 from connectors.local import Grant, Owner, Vault
+from transports.mock import MockTransport, json_response
 
 pytestmark = pytest.mark.anyio
 

@@ -1,5 +1,6 @@
 import pytest
 from app import greet
+
 from connectors.testing import NOT_CONNECTED
 
 pytestmark = pytest.mark.anyio

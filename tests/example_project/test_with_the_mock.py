@@ -1,8 +1,8 @@
 import pytest
 from app import greet
-from connectors.testing import EXPIRED, METERED, NOT_CONNECTED, RATE_LIMITED, mock_client
 
 from connectors import RateLimitedError
+from connectors.testing import EXPIRED, METERED, NOT_CONNECTED, RATE_LIMITED, mock_client
 
 pytestmark = pytest.mark.anyio
 
