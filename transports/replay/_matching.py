@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final, Literal, TypeAlias, final, get_args
+from typing import Final, Literal, TypeAlias, TypeGuard, final, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -79,9 +79,24 @@ def _body(body: bytes, headers: Fields) -> str:
         # As an object: so other programs record a form, with nothing that says that it was one.
         return _sorted(_joined(parse_qsl(text, keep_blank_values=True)))
     try:
-        return _sorted(json.loads(text))
+        value = json.loads(text)
+        return _sorted(_joined(value) if _is_pairs(value) else value)
     except (ValueError, RecursionError):
         return text
+
+
+def _is_pairs(value: object) -> TypeGuard[Sequence[tuple[str, str]]]:
+    """Is it a form with a name that comes twice, as other programs record it?"""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(pair, list)
+            and len(pair) == len(("name", "value"))
+            and set(map(type, pair)) == {str}
+            for pair in value
+        )
+    )
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str | list[str]]:

@@ -80,16 +80,18 @@ def _from_yaml(path: Path, text: str) -> object:
 
 
 def _loader() -> "type[yaml.SafeLoader]":
-    """PyYAML's safe loader, which also knows the tags that others give to plain text and bytes."""
+    """PyYAML's safe loader, which also knows the tags that others give to plain values."""
     import yaml  # noqa: PLC0415 - as above.
 
     class Loader(yaml.SafeLoader):
         """Makes plain values."""
 
-    # Ruby writes bytes with a tag of its own, and Python 2 wrote all text with one.
+    # Ruby writes bytes with a tag of its own, Python 2 wrote all text with one, and vcrpy has one
+    # for the pairs of a form.
     Loader.add_constructor("!binary", _bytes)
     for tag in ("str", "unicode"):
         Loader.add_constructor(f"tag:yaml.org,2002:python/{tag}", _text)
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", _array)
     return Loader
 
 
@@ -99,3 +101,7 @@ def _bytes(_: "yaml.SafeLoader", node: "yaml.ScalarNode") -> bytes:
 
 def _text(_: "yaml.SafeLoader", node: "yaml.ScalarNode") -> str:
     return str(node.value)
+
+
+def _array(loader: "yaml.SafeLoader", node: "yaml.SequenceNode") -> list[object]:
+    return list(loader.construct_sequence(node, deep=True))
