@@ -217,6 +217,25 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs, env={"BASE44_BROWSER": chromium})
 
 
+# The older one does not work with the aiohttp that this project needs, so it has one of its own.
+@nox.session
+@nox.parametrize(
+    "recorders",
+    [
+        nox.param(("vcrpy", "aiohttp"), id="current"),
+        nox.param(("vcrpy==5.1.0", "aiohttp<3.14"), id="5.1.0"),
+    ],
+)
+def cassettes(session: nox.Session, recorders: tuple[str, str]) -> None:
+    """Cassettes that vcrpy and betamax record, played here, and ours, played by vcrpy."""
+    session.install("-e", ".[local,yaml]", *groups("test"))
+    folder = Path(session.create_tmp(), "recorders").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("--target", str(folder), *recorders, "betamax", "requests")
+    env = {"BASE44_VCRPY": str(folder)}
+    session.run("pytest", "tests/cassettes", *session.posargs, env=env)
+
+
 PYTHONS = find_pythons()
 
 
