@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -21,9 +22,9 @@ from transports.replay._errors import CassetteFormatError
 
 _T = TypeVar("_T", bound=str)
 
-# A body that was sent as a JSON value has no more parts than this. A file of a few lines of YAML
+# A body that was sent as a JSON value has no more letters and parts than this. A few lines of YAML
 # can mean billions.
-_MOST_PARTS: Final = 100_000
+_MOST: Final = 1_000_000
 
 
 @attrs.frozen
@@ -100,6 +101,14 @@ class Place:
             raise self.wrong("a string")
         return self.value
 
+    def url(self) -> str:
+        """A URL that can be taken apart."""
+        try:
+            _ = urlsplit(self.text()).port
+        except ValueError:
+            raise self.wrong("a URL") from None
+        return self.text()
+
     def truth(self) -> bool:
         """True or false."""
         if not isinstance(self.value, bool):
@@ -151,28 +160,34 @@ class Place:
             raise self.wrong("a date and time, like 2026-11-30T20:00:00Z")
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-    def as_body(self) -> bytes | None:
-        """The body that a value stands for."""
+    def as_body(self, encoding: str = "utf-8") -> bytes | None:
+        """The body that a value stands for; text in an encoding that is known, or else in UTF-8."""
         match self.value:
             case None:
                 return None
             case bytes():
                 return self.value
             case str():
-                return self.value.encode("utf-8", "surrogatepass")
+                return _encoded(self.value, encoding)
             case _:
-                self._demand_few_parts()
+                self._demand_few()
                 return _json(self)
 
-    def _demand_few_parts(self) -> None:
-        left = [self.value]
-        for _ in range(_MOST_PARTS):
-            if not left:
-                return
+    def _demand_few(self) -> None:
+        left, size = [self.value], 0
+        while left:
             part = left.pop()
+            size += 1 + (len(part) if isinstance(part, str | bytes | list | dict) else 0)
+            if size > _MOST:
+                raise self.wrong("a body that is no larger")
             left += part if isinstance(part, list) else ()
-            left += part.values() if isinstance(part, dict) else ()
-        raise self.wrong("a body that is no larger")
+            left += (*part, *part.values()) if isinstance(part, dict) else ()
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    with suppress(LookupError, UnicodeError):
+        return text.encode(encoding)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _moment(text: str) -> datetime | None:

@@ -40,7 +40,7 @@ def _read(place: Place) -> Interaction:
     return Interaction(
         RecordedRequest(
             request.at("method").text().upper(),
-            request.at("uri").text(),
+            request.at("uri").url(),
             read_fields(request.at("headers")),
             read_body(request.at("body")) or None,
         ),

@@ -151,10 +151,16 @@ def _read(place: Place) -> Interaction:
 def _read_request(place: Place) -> RecordedRequest:
     return RecordedRequest(
         place.at("method").text(),
-        place.at("uri").text(),
+        place.at("uri").url(),
         read_fields(place.at("headers")),
-        read_body(place.at("body")),
+        _read_sent(place.at("body")),
     )
+
+
+def _read_sent(place: Place) -> bytes | None:
+    # An object is a JSON value that was sent, which may well have a `string`.
+    binary = place.is_object and place.has("base64_string")
+    return read_body(place) if binary else place.as_body()
 
 
 def read_response(place: Place) -> RecordedResponse:
@@ -187,12 +193,14 @@ def read_fields(place: Place) -> Fields:
 
 
 def read_body(place: Place) -> bytes | None:
-    """A body: text, bytes, an object that holds one of these, or the JSON value that was sent."""
-    if place.is_object and (place.has("string") or place.has("base64_string")):
-        if place.has("base64_string"):
-            return b64decode(place.at("base64_string").base64())
-        return read_body(place.at("string"))
-    return place.as_body()
+    """A body: text, bytes, or an object that holds one of these, or nothing."""
+    if not place.is_object:
+        return place.as_body()
+    if place.has("base64_string"):
+        return b64decode(place.at("base64_string").base64())
+    # Text is written as it was read, in the encoding that stands beside it.
+    encoding = place.at("encoding").text() if place.has("encoding") else "utf-8"
+    return place.at("string").as_body(encoding)
 
 
 def normalised(interaction: Interaction) -> Interaction:

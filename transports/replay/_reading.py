@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _ADVICE: Final = "Restore it, or delete it and record it again."
 
+# What PyYAML raises of a value that is not as its tag says.
+_UNEXPECTED: Final = (AttributeError, LookupError, TypeError, ValueError)
+
 
 def read(path: Path) -> Cassette | None:
     """The cassette of a file; None where there is no file.
@@ -72,7 +75,7 @@ def _from_yaml(path: Path, text: str) -> object:
         problem = f"can't be read in line {line}"
         if isinstance(error, yaml.constructor.ConstructorError):
             problem = f"names a type in line {line} that is no plain value"
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, *_UNEXPECTED):
         problem = "can't be read"
     except RecursionError:
         pass
@@ -84,8 +87,14 @@ def _loader() -> "type[yaml.SafeLoader]":
     import yaml  # noqa: PLC0415 - as above.
 
     class Loader(yaml.SafeLoader):
-        """Makes plain values."""
+        """Makes plain values, in no more time than it takes to read them."""
 
+        def flatten_mapping(self, _: yaml.MappingNode) -> None:
+            """Merge nothing into an object: a few lines of that can mean billions of names."""
+
+    # Its own read sixty as `1:00`, and take hours for a long one.
+    Loader.add_constructor("tag:yaml.org,2002:int", _int)
+    Loader.add_constructor("tag:yaml.org,2002:float", _float)
     # Ruby writes bytes with a tag of its own, Python 2 wrote all text with one, and vcrpy has one
     # for the pairs of a form.
     Loader.add_constructor("!binary", _bytes)
@@ -93,6 +102,14 @@ def _loader() -> "type[yaml.SafeLoader]":
         Loader.add_constructor(f"tag:yaml.org,2002:python/{tag}", _text)
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", _array)
     return Loader
+
+
+def _int(_: "yaml.SafeLoader", node: "yaml.ScalarNode") -> int:
+    return int(node.value)
+
+
+def _float(_: "yaml.SafeLoader", node: "yaml.ScalarNode") -> float:
+    return float(node.value)
 
 
 def _bytes(_: "yaml.SafeLoader", node: "yaml.ScalarNode") -> bytes:
