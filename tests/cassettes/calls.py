@@ -83,6 +83,7 @@ def as_json(body: str, status: int = 200) -> Response:
 CALLS: Final = (
     Call("get", text("hello")),
     Call("json", as_json('{"ok":true}'), "/json", "POST", json={"a": ["ä", None, 1.5], "b": {}}),
+    Call("string", as_json('{"ok":0}'), "/string", "POST", json={"string": "a", "encoding": "b"}),
     Call("form", as_json('{"ok":1}'), "/form", "POST", form=(("a", "1 2"), ("grant", "ü&="))),
     Call("form, twice", as_json('{"ok":2}'), "/twice", "POST", form=(("a", "1"), ("a", "2"))),
     Call("query", text("found"), "/query", query=(("q", "ä b&c"), ("page", "2"), ("empty", ""))),
