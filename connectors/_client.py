@@ -30,6 +30,7 @@ from connectors._identity import (
     wrapped_token,
 )
 from connectors._management import Management
+from connectors._recordings import cassette_transport
 from connectors._retry import NO_RETRY, RetryPolicy
 from connectors._service_role import ServiceRole, ServiceRoleConnectors
 from connectors._view import View
@@ -134,6 +135,10 @@ class Client:
         `BASE44_ACCESS_TOKEN` (a user token), `BASE44_API_KEY` and `BASE44_API_URL`. A variable
         that is empty counts as not there.
 
+        Where `BASE44_CASSETTE` names a file, a client without a transport of its own plays from it,
+        or records into it when `BASE44_RECORD_MODE` says so: `connectors record` sets both. What
+        was recorded is written when the client is closed.
+
         Args:
             transport: As for `Client`.
             timeout: As for `Client`.
@@ -143,6 +148,7 @@ class Client:
 
         Raises:
             ValueError: `BASE44_APP_ID` is not there, or a value can't be right.
+            transports.replay.CassetteError: The cassette can't be used.
         """
         given = wrapped_headers(headers)
         del headers  # A traceback shows the arguments of this frame.
@@ -152,7 +158,7 @@ class Client:
                 "The environment variable BASE44_APP_ID is not set; `connectors dev` prints the "
                 "lines to export for its local backend."
             )
-        return cls(
+        client = cls(
             app_id=app_id,
             service_token=_secret_variable("BASE44_SERVICE_TOKEN"),
             user_token=_secret_variable("BASE44_ACCESS_TOKEN"),
@@ -164,6 +170,11 @@ class Client:
             headers=given,  # type: ignore[arg-type] # It says so itself if they are of a wrong type.
             always_on_behalf_of=always_on_behalf_of,
         )
+        cassette = cassette_transport(os.environ) if transport is None else None
+        if cassette is not None:
+            engine = Engine(cassette, owns_transport=True)
+            client._assemble(attrs.evolve(client._view, engine=engine), owns_engine=True)
+        return client
 
     @classmethod
     def from_request(

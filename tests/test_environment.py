@@ -1,10 +1,15 @@
 """`Client.from_env()`."""
 
+from pathlib import Path
+
 import pytest
 
 from connectors import Client
+from connectors._recordings import CASSETTE, cassette_transport
 from tests.environment import environment
 from tests.service import ACCESS_TOKEN, API_KEY, CONNECTED, SERVICE_TOKEN, USER_TOKEN, answers
+from transports import Request, TransportClosedError
+from transports.replay import ReplayTransport, UnrecordedRequestError
 
 
 async def test_from_env_reads_every_variable() -> None:
@@ -56,3 +61,52 @@ def test_from_env_names_a_bad_token_without_showing_it() -> None:
     ):
         Client.from_env()
     assert ACCESS_TOKEN not in str(caught.value)
+
+
+async def test_from_env_plays_the_cassette_that_the_environment_names(tmp_path: Path) -> None:
+    path = tmp_path / "slack.json"
+    async with (
+        ReplayTransport(path, "once", answers(CONNECTED)) as recording,
+        Client(app_id="a", service_token=SERVICE_TOKEN, transport=recording) as theirs,
+    ):
+        await theirs.as_service_role.connectors.get_connection("slack")
+    with environment(
+        BASE44_APP_ID="a", BASE44_SERVICE_TOKEN=SERVICE_TOKEN, BASE44_CASSETTE=str(path)
+    ):
+        ours = Client.from_env()
+    async with ours:
+        played = await ours.as_service_role.connectors.get_connection("slack")
+    assert played.access_token.startswith("SCRUBBED-")
+    transport = cassette_transport({CASSETTE: str(path)})
+    assert repr(transport) == f"<ReplayTransport {str(path)!r} mode='none' played=0 recorded=0>"
+
+
+async def test_from_env_closes_the_cassette_that_it_has_opened(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    with environment(BASE44_APP_ID="a", BASE44_SERVICE_TOKEN="s", BASE44_CASSETTE=str(path)):
+        ours = Client.from_env(retry=False)
+    with pytest.raises(UnrecordedRequestError, match="There is no cassette"):
+        await ours.as_service_role.connectors.get_connection("slack")
+    transport = ours._view.engine._transport
+    await ours.aclose()
+    with pytest.raises(TransportClosedError):
+        await transport.send(Request("GET", "http://service.example/"))
+
+
+async def test_a_transport_that_is_given_counts_more_than_a_cassette(tmp_path: Path) -> None:
+    transport = answers(CONNECTED)
+    (tmp_path / "damaged.json").write_text("{")
+    with environment(
+        BASE44_APP_ID="a",
+        BASE44_SERVICE_TOKEN="s",
+        BASE44_CASSETTE=str(tmp_path / "damaged.json"),
+    ):
+        from_env = Client.from_env(transport=transport)
+        # This one does not even look.
+        Client(app_id="a")
+    await from_env.as_service_role.connectors.get_connection("slack")
+    assert len(transport.calls) == 1
+
+
+def test_without_a_cassette_there_is_none() -> None:
+    assert cassette_transport({}) is cassette_transport({CASSETTE: ""}) is None

@@ -1,6 +1,7 @@
 """From whatever a command raises to an exit code and a few lines on standard error.
 
-The codes: 0 it worked, 1 it did not, 2 it was asked for wrongly, 130 it was interrupted.
+The codes: 0 it worked, 1 it did not, 2 it was asked for wrongly, 130 it was interrupted. `record`
+passes on the code of the program that it runs.
 """
 
 import traceback
@@ -49,6 +50,7 @@ def _failed(error: Exception) -> int:
             return WRONG_USAGE
         case click.ClickException():
             _tell_error(error.format_message())
+            return error.exit_code
         case ConnectorsError() | VaultError():
             _tell_error(str(error))
         case OSError():

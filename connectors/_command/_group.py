@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "disconnect": "_disconnect",
     "dev": "_dev",
     "user-token": "_user_token",
+    "record": "_record",
     "list-available": "_list_available",
     "backup": "_backup",
     "restore": "_restore",

@@ -27,7 +27,18 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "connectors")
 TOKEN = "xoxb-planted-token-51f0"
 
-_UNSET = ("BASE44_APP_ID", "BASE44_VAULT_KEY", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
+_UNSET = (
+    "BASE44_APP_ID",
+    "BASE44_CASSETTE",
+    "BASE44_RECORDED",
+    "BASE44_RECORD_MODE",
+    "BASE44_VAULT_KEY",
+    "CI",
+    "COLUMNS",
+    "FORCE_COLOR",
+    "LINES",
+    "NO_COLOR",
+)
 _ANSI = re.compile(r"\x1b[\[(?][0-9;?]*[A-Za-z]")
 
 

@@ -1,0 +1,129 @@
+"""What a program records because its environment says so, and who is told what was written.
+
+`connectors record` runs a program with three variables. A mode, for all who record; the path of a
+cassette, for `Client.from_env()`; and a file to which every process that has written a cassette
+adds a line, so that the command can show what there is. Only what reads the environment anyway
+reads them: a `Client(...)` does not.
+"""
+
+import atexit
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final, get_args
+
+from transports import Request, Response, Transport
+
+if TYPE_CHECKING:
+    from transports.replay import Mode, ReplayTransport
+
+MODE: Final = "BASE44_RECORD_MODE"
+"""The variable with the mode; without it nothing is recorded."""
+
+CASSETTE: Final = "BASE44_CASSETTE"
+"""The variable with the path of the cassette of `Client.from_env()`."""
+
+RECORDED: Final = "BASE44_RECORDED"
+"""The variable with the path of the file that says what was written."""
+
+
+def cassette_transport(environ: Mapping[str, str]) -> Transport | None:
+    """The transport of the cassette that the environment names; None where it names none.
+
+    Raises:
+        CassetteError: The cassette can't be used; its file is as it was.
+        ValueError: There is no such mode.
+    """
+    named = environ.get(CASSETTE)
+    if not named:
+        return None
+    from transports.replay import ReplayTransport  # noqa: PLC0415 - rare.
+
+    path = Path(named).absolute()
+    return _Reported(ReplayTransport(path, _mode(path, environ)), environ)
+
+
+def record_mode(environ: Mapping[str, str]) -> "Mode":
+    """The mode that the environment asks for; `none` where it does not.
+
+    Raises:
+        ValueError: There is no such mode.
+    """
+    from transports.replay import Mode  # noqa: PLC0415 - rare.
+
+    asked = environ.get(MODE) or "none"
+    for mode in get_args(Mode):
+        if mode == asked:
+            found: Mode = mode
+            return found
+    raise ValueError(f"{MODE} must be one of {', '.join(get_args(Mode))}.")
+
+
+def report(path: Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Say that a cassette was written, if somebody wants to know."""
+    told = environ.get(RECORDED)
+    if not told:
+        return
+    line = json.dumps(os.fspath(path.absolute())) + "\n"
+    # Whoever wanted to know may have ended meanwhile. Lines of several processes don't mix.
+    with suppress(OSError):
+        descriptor = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+
+def reported(path: Path) -> list[Path]:
+    """The cassettes that a file says were written, each once."""
+    return list(dict.fromkeys(Path(json.loads(line)) for line in path.read_text().splitlines()))
+
+
+def _mode(path: Path, environ: Mapping[str, str]) -> "Mode":
+    """The mode, in which a cassette that was begun in the same run goes on growing."""
+    mode = record_mode(environ)
+    told = environ.get(RECORDED)
+    is_ours = bool(told) and path in reported(Path(told or ""))
+    return "new_episodes" if is_ours and mode in {"once", "all"} else mode
+
+
+@final
+class _Reported:
+    """The transport of a cassette, which says what it has written.
+
+    A program that never closes its client loses nothing under `connectors record`, which has said
+    that it would record: what is left is written when the program ends.
+    """
+
+    def __init__(self, replay: "ReplayTransport", environ: Mapping[str, str]) -> None:
+        self._replay = replay
+        self._environ = dict(environ)
+        if environ.get(RECORDED):
+            atexit.register(self._save)
+
+    async def send(self, request: Request, /) -> Response:
+        """Have the cassette answer."""
+        return await self._replay.send(request)
+
+    async def aclose(self) -> None:
+        """Close the cassette, which writes it. Cancelled, it writes all the same.
+
+        Raises:
+            CassetteError: It can't be written, or a secret would be in it.
+        """
+        atexit.unregister(self._save)
+        await self._replay.aclose()
+        self._report()
+
+    def __repr__(self) -> str:
+        return repr(self._replay)
+
+    def _save(self) -> None:
+        self._replay.save()
+        self._report()
+
+    def _report(self) -> None:
+        if self._replay.recorded:
+            report(self._replay.path, self._environ)
