@@ -103,9 +103,12 @@ async def test_a_function_a_coroutine_a_fault_or_an_error_may_answer() -> None:
     assert [await token(mock, name) for name in ("once", "later")] == ["my-app"] * 2
     with pytest.raises(UnreachableError, match="The connection broke"):
         await get(mock, "fault")
-    for _ in range(2):
-        with pytest.raises(LookupError, match="mine"):
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(LookupError, match="mine") as caught:
             await get(mock, "error")
+        lengths.add(len(caught.traceback))
+    assert len(lengths) == 1
 
 
 async def test_several_answers_are_given_once_each() -> None:

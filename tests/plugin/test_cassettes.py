@@ -195,6 +195,10 @@ def test_a_cassette_is_called_like_its_test(test: str, name: str) -> None:
     assert file_name(test) == name
 
 
+def test_what_is_replaced_in_a_name_leaves_it_readable() -> None:
+    assert file_name("test_one[Not Connected]").startswith("test_one-not-connected-")
+
+
 def test_an_odd_id_makes_a_name_that_every_file_system_takes_and_no_other_has() -> None:
     names = [file_name(f"test_one[{given}]") for given in [*ODD, "a-b"]]
     assert len({name.lower() for name in names}) == len(names)
