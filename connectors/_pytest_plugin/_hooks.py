@@ -3,6 +3,9 @@
 A problem that the program has swallowed is raised again when the phase ends in which it came up:
 so the test fails, and not the one after it. A test that fails by itself keeps its own error as the
 cause, because that is most often a consequence.
+
+Every session of whoever has the SDK installed loads this, with whatever pytest is there: what
+pytest 7 does not have stands in quotes.
 """
 
 import os
@@ -223,7 +226,7 @@ def pytest_testnodedown(node: object) -> None:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: "pytest.TerminalReporter", config: pytest.Config
 ) -> None:
     reports = chain.from_iterable(terminalreporter.stats.values())
     told = [getattr(report, _TOLD) for report in reports if hasattr(report, _TOLD)]

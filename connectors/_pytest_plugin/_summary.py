@@ -7,7 +7,7 @@ import pytest
 
 
 def summarize(
-    terminal: pytest.TerminalReporter,
+    terminal: "pytest.TerminalReporter",
     cassettes: Sequence[Mapping[str, object]],
     strays: Sequence[str],
 ) -> None:
@@ -17,7 +17,7 @@ def summarize(
     _section(terminal, "real connections between the tests", strays)
 
 
-def _section(terminal: pytest.TerminalReporter, title: str, lines: Sequence[str]) -> None:
+def _section(terminal: "pytest.TerminalReporter", title: str, lines: Sequence[str]) -> None:
     if lines:
         terminal.section(title)
         for line in lines:

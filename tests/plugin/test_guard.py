@@ -109,6 +109,7 @@ def test_the_error_says_who_connects_where_and_what_to_do(guarded: Project) -> N
     told = "RealConnectionError: test_it.py::test_one connects to 192.0.2.1 port 9 at app.py:13. "
     assert told in run.output
     assert "sock.connect(FOREIGN)" in run.output
+    assert "another exception occurred" not in run.output
     for way_out in (
         "the fixture mock_connectors",
         "--connectors-record=once",
