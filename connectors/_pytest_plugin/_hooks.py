@@ -179,6 +179,7 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     `connectors_cassette` go to the `ReplayTransport`.
     """
     from connectors._pytest_plugin import _cassettes  # noqa: PLC0415 - the same.
+    from connectors._recordings import report  # noqa: PLC0415 - the same.
 
     __tracebackhide__ = True
     item, guard = request.node, request.config.stash.get(_GUARD, None)
@@ -190,6 +191,8 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
         guard.open = True
     yield transport
     transport.save()
+    if transport.recorded:
+        report(transport.path)
     item.stash[_CASSETTE] = _cassettes.told_of(transport)
     strict = transport.mode == "none" and not settings.get("allow_unused")
     if strict and not item.stash.get(_FAILED, False):

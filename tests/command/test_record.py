@@ -110,7 +110,7 @@ def ran(
         timeout=120,
         check=False,
     )
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("connectors-*")) == []
     nothing_is_shown(folder, done.stdout + done.stderr)
     return done
 
@@ -309,6 +309,44 @@ def test_a_mode_that_nobody_knows_is_named(tmp_path: Path) -> None:
         record_mode({MODE: "twice"})
     assert record_mode({}) == record_mode({MODE: ""}) == "none"
     assert record_mode({MODE: "all"}) == "all"
+
+
+TESTS = """
+import os
+import pytest
+from connectors import Client
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["slack", "github"])
+async def test_it(connectors_cassette, name):
+    async with Client(
+        app_id="app",
+        service_token=os.environ["BASE44_SERVICE_TOKEN"],
+        server_url=os.environ["BASE44_API_URL"],
+        transport=connectors_cassette,
+    ) as base44:
+        await base44.as_service_role.connectors.get_connection(name)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_the_cassettes_of_tests_are_shown(
+    tmp_path: Path, service: str, workers: Sequence[str]
+) -> None:
+    (tmp_path / "test_them.py").write_text(TESTS)
+    tests = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, "test_them.py")
+    done = ran(tmp_path, [*COMMAND, "record", "--", *tests], service)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("slack", "github"):
+        path = tmp_path / "cassettes" / "test_them" / f"test_it-{name}.json"
+        assert f"Recorded {path}: 1 interaction.\n" in done.stderr
+    assert done.stderr.count("    header authorization: 1\n") == 2
+    again = ran(tmp_path, [*COMMAND, "record", "--", *tests], service)
+    assert "Nothing was recorded. Without --cassette only tests" in again.stderr
 
 
 REPORTING = """
