@@ -174,7 +174,8 @@ def mock_connectors(request: pytest.FixtureRequest) -> "MockConnectors":
 def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTransport"]:
     """Answers recorded in `cassettes/<test file>/<test>.json`: a transport for a client.
 
-    Nothing is recorded without `--connectors-record` or `BASE44_RECORD_MODE`. Where nothing is
+    Nothing is recorded without `--connectors-record` or `BASE44_RECORD_MODE`. A request without an
+    answer fails the test, also when the program has swallowed the error; and where nothing is
     recorded, a test that passes has to use all that the cassette holds. Arguments of the mark
     `connectors_cassette` go to the `ReplayTransport`.
     """
@@ -194,8 +195,10 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     if transport.recorded:
         report(transport.path)
     item.stash[_CASSETTE] = _cassettes.told_of(transport)
-    strict = transport.mode == "none" and not settings.get("allow_unused")
-    if strict and not item.stash.get(_FAILED, False):
+    if item.stash.get(_FAILED, False):
+        return
+    transport.assert_all_recorded()
+    if transport.mode == "none" and not settings.get("allow_unused"):
         transport.assert_all_played()
 
 

@@ -220,3 +220,22 @@ async def test_what_records_opens_a_connection_for_each_request_and_leaves_none(
         await transport.send(Request("GET", service.url.replace("http:", "https:")))
     await transport.aclose()
     assert service.asked() == 2
+
+
+SWALLOWED = (
+    HELPERS
+    + """
+def test_one(connectors_cassette):
+    with contextlib.suppress(Exception):
+        asyncio.run(ask(connectors_cassette, "slack"))
+"""
+)
+
+
+def test_a_request_without_an_answer_fails_a_test_that_swallows_the_error(
+    project: Project, service: Service
+) -> None:
+    project.write("test_it.py", SWALLOWED)
+    run = project.run(environment=service.environment)
+    assert run.counts(passed=1, errors=1), run.output
+    assert "There is no cassette" in run.output

@@ -75,8 +75,8 @@ class ReplayTransport:
     Where the environment variable `CI` is set, the mode is `none`. A request that has no answer is
     an `UnrecordedRequestError` then, an `AssertionError` that says what is nearest to it.
 
-    Leaving the `async with` block writes what was recorded. Where nothing was to be recorded and
-    nothing else was raised, answers that nobody asked for are an `UnusedInteractionError`.
+    Leaving the `async with` block writes what was recorded. If nothing else was raised, it demands
+    what `assert_all_recorded` does and, where nothing was to be recorded, `assert_all_played`.
 
     Args:
         path: The file. The folder is made when it is written.
@@ -128,7 +128,8 @@ class ReplayTransport:
         self._ordered = ordered
         self._allow_unused = allow_unused
         self._inner = inner
-        self._own: Transport | None = None
+        self._owns_inner = inner is None
+        self._unrecorded: list[str] = []
         self._lifetime = Lifetime("replay transport")
         checked("when_stale", when_stale, get_args(WhenStale))
         cassette = read(self._path)
@@ -191,6 +192,11 @@ class ReplayTransport:
         """The requests of the file that nobody has sent, such as `GET https://service.example/a`."""
         return tuple(line(interaction.request) for _, interaction in self._playlist.unused())
 
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """What was said of each request that had no answer: a program may swallow even that."""
+        return tuple(self._unrecorded)
+
     async def send(self, request: Request, /) -> Response:
         """Play the answer to a request, or have it sent and record what comes.
 
@@ -211,7 +217,8 @@ class ReplayTransport:
         with self._lifetime.attempt(request) as attempt:
             await anyio.lowlevel.checkpoint()
             if found is None:
-                raise UnrecordedRequestError(self._explained(sent))
+                self._unrecorded.append(self._explained(sent))
+                raise UnrecordedRequestError(self._unrecorded[-1])
             return await self._play(found, attempt)
         raise self._lifetime.ending(attempt)
 
@@ -233,12 +240,20 @@ class ReplayTransport:
         """
         self._lifetime.close()
         with anyio.CancelScope(shield=True):
-            own, self._own = self._own, None
-            if own is not None:
-                await own.aclose()
+            if self._owns_inner and self._inner is not None:
+                await self._inner.aclose()
             await self._lifetime.ended()
             if not self._recording.saved:
                 await anyio.to_thread.run_sync(self._recording.save)
+
+    def assert_all_recorded(self) -> None:
+        """Demand that every request had an answer, whatever has become of the error.
+
+        Raises:
+            UnrecordedRequestError: One had none.
+        """
+        if self._unrecorded:
+            raise UnrecordedRequestError("\n".join(dict.fromkeys(self._unrecorded)))
 
     def assert_all_played(self) -> None:
         """Demand that every answer of the file was given.
@@ -264,8 +279,10 @@ class ReplayTransport:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-        if kind is None and not self._records and not self._allow_unused:
-            self.assert_all_played()
+        if kind is None:
+            self.assert_all_recorded()
+            if not self._records and not self._allow_unused:
+                self.assert_all_played()
 
     def __repr__(self) -> str:
         return (
@@ -321,13 +338,11 @@ class ReplayTransport:
         raise self._lifetime.ending(attempt)
 
     def _carrier(self) -> Transport:
-        if self._inner is not None:
-            return self._inner
-        if self._own is None:
+        if self._inner is None:
             from transports.aiohttp import AiohttpTransport  # noqa: PLC0415 - heavy, and rare.
 
-            self._own = AiohttpTransport()
-        return self._own
+            self._inner = AiohttpTransport()
+        return self._inner
 
     def _is_stale(
         self, cassette: Cassette, max_age: timedelta | None, when_stale: WhenStale

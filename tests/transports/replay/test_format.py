@@ -120,6 +120,7 @@ GOOD: dict[str, Any] = {
 FAULTY = {"error": "ConnectError", "message": "", "phase": "connect", "maybe_sent": False}
 
 DAMAGES: dict[str, tuple[str, object]] = {
+    "salt it needs bytes in hexadecimal": ("recorded_with,salt", "base44-connectors"),
     "as a whole": ("", []),
     "version it": ("version", "1"),
     "version it needs a version that is known": ("version", 2),
@@ -152,6 +153,8 @@ DAMAGES: dict[str, tuple[str, object]] = {
 
 def damaged(where: str, value: object) -> bytes:
     document: Any = json.loads(json.dumps(GOOD))
+    if where == "recorded_with,salt":
+        return json.dumps(document | {"recorded_with": value, "salt": "planted"}).encode()
     parts = where.replace("[0]", ".0").split(".") if where else []
     if not parts:
         return json.dumps(value).encode()
@@ -247,3 +250,21 @@ async def test_where_nothing_can_be_written_the_error_says_so(tmp_path: Path) ->
 async def test_what_can_not_be_read_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         ReplayTransport(tmp_path)
+
+
+@on(REAL)
+async def test_a_status_that_has_no_name_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    await record(path, [get()], lambda _: Response(299))
+    assert interactions(path)[0]["response"]["status"] == {"code": 299, "message": ""}
+    assert (await ReplayTransport(path).send(get())).status == 299
+
+
+@on(REAL[:1])
+async def test_a_document_without_headers_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    document = json.loads(json.dumps(GOOD))
+    document["interactions"][0]["request"]["headers"] = None
+    document["interactions"][0]["response"] |= {"headers": None, "body": None}
+    path.write_text(json.dumps(document))
+    assert await play(ReplayTransport(path), get()) == [""]

@@ -1,5 +1,6 @@
 """What is played, what is recorded, and what is neither."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -45,9 +46,9 @@ async def test_a_played_answer_says_so(path: Path) -> None:
 
 
 async def test_none_without_a_file_says_how_to_record_one(path: Path) -> None:
-    async with ReplayTransport(path) as transport:
-        with pytest.raises(UnrecordedRequestError, match=r"no cassette .*mode='once'"):
-            await transport.send(get())
+    transport = ReplayTransport(path)
+    with pytest.raises(UnrecordedRequestError, match=r"no cassette .*mode='once'"):
+        await transport.send(get())
     assert not path.parent.exists()
 
 
@@ -55,10 +56,10 @@ async def test_once_records_a_file_that_is_not_there_and_plays_one_that_is(path:
     await record(path, [get("/a")], mode="once")
     before = path.read_bytes()
     inner = MockTransport(numbered())
-    async with ReplayTransport(path, "once", inner) as transport:
-        assert await play(transport, get("/a")) == ["0"]
-        with pytest.raises(UnmatchedRequestError, match="new_episodes"):
-            await transport.send(get("/new"))
+    transport = ReplayTransport(path, "once", inner)
+    assert await play(transport, get("/a")) == ["0"]
+    with pytest.raises(UnmatchedRequestError, match="new_episodes"):
+        await transport.send(get("/new"))
     assert inner.calls == []
     assert path.read_bytes() == before
 
@@ -103,38 +104,38 @@ async def test_ci_forces_none(
 
 async def test_the_answers_to_equal_requests_are_a_queue(path: Path) -> None:
     await record(path, [get("/a"), get("/b"), get("/a"), get("/a")])
-    async with ReplayTransport(path) as transport:
-        requests = get("/a"), get("/a"), get("/b"), get("/a")
-        assert await play(transport, *requests) == ["0", "2", "1", "3"]
-        with pytest.raises(UnrecordedRequestError, match=r"recorded 3 times.*repeats=True"):
-            await transport.send(get("/a"))
+    transport = ReplayTransport(path)
+    requests = get("/a"), get("/a"), get("/b"), get("/a")
+    assert await play(transport, *requests) == ["0", "2", "1", "3"]
+    with pytest.raises(UnrecordedRequestError, match=r"recorded 3 times.*repeats=True"):
+        await transport.send(get("/a"))
 
 
 async def test_repeats_gives_the_last_answer_again(path: Path) -> None:
     await record(path, [get("/a"), get("/a")])
-    async with ReplayTransport(path, repeats=True) as transport:
-        assert await play(transport, *[get("/a")] * 4) == ["0", "1", "1", "1"]
-        with pytest.raises(UnrecordedRequestError):
-            await transport.send(get("/b"))
+    transport = ReplayTransport(path, repeats=True)
+    assert await play(transport, *[get("/a")] * 4) == ["0", "1", "1", "1"]
+    with pytest.raises(UnrecordedRequestError):
+        await transport.send(get("/b"))
 
 
 async def test_ordered_demands_the_order_of_the_recording(path: Path) -> None:
     await record(path, [get("/a"), get("/b"), get("/a")])
-    async with ReplayTransport(path, ordered=True) as transport:
-        assert await play(transport, get("/a")) == ["0"]
-        with pytest.raises(UnrecordedRequestError, match=r"ordered, and the next is #2, GET .*/b"):
-            await transport.send(get("/a"))
-        assert await play(transport, get("/b"), get("/a")) == ["1", "2"]
-        with pytest.raises(UnrecordedRequestError, match="recorded 2 times"):
-            await transport.send(get("/a"))
+    transport = ReplayTransport(path, ordered=True)
+    assert await play(transport, get("/a")) == ["0"]
+    with pytest.raises(UnrecordedRequestError, match=r"ordered, and the next is #2, GET .*/b"):
+        await transport.send(get("/a"))
+    assert await play(transport, get("/b"), get("/a")) == ["1", "2"]
+    with pytest.raises(UnrecordedRequestError, match="recorded 2 times"):
+        await transport.send(get("/a"))
 
 
 async def test_ordered_repeats_only_the_answer_before(path: Path) -> None:
     await record(path, [get("/a"), get("/b")])
-    async with ReplayTransport(path, ordered=True, repeats=True) as transport:
-        assert await play(transport, get("/a"), get("/a"), get("/b"), get("/b")) == [*"0011"]
-        with pytest.raises(UnrecordedRequestError):
-            await transport.send(get("/a"))
+    transport = ReplayTransport(path, ordered=True, repeats=True)
+    assert await play(transport, get("/a"), get("/a"), get("/b"), get("/b")) == [*"0011"]
+    with pytest.raises(UnrecordedRequestError):
+        await transport.send(get("/a"))
 
 
 async def test_an_unused_answer_is_an_error_that_names_its_request(path: Path) -> None:
@@ -255,3 +256,20 @@ async def test_a_close_ends_what_is_under_way(path: Path) -> None:
         await transport.aclose()
     assert len(errors) == 1
     assert not path.exists()
+
+
+async def test_a_refusal_that_the_program_swallowed_is_told_at_the_end(path: Path) -> None:
+    await record(path, [get("/a")])
+    transport = ReplayTransport(path, allow_unused=True)
+
+    async def swallow() -> None:
+        async with transport:
+            with suppress(Exception):
+                await transport.send(get("/b"))
+
+    with pytest.raises(UnrecordedRequestError, match=r"no answer for\n    GET .*/b\nThe nearest"):
+        await swallow()
+    assert len(transport.unrecorded) == 1
+    async with ReplayTransport(path) as transport:
+        await transport.send(get("/a"))
+        transport.assert_all_recorded()

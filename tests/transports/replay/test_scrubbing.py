@@ -15,7 +15,7 @@ from tests.hunting import holds
 from tests.loops import REAL, on
 from tests.test_redaction import ENCODINGS, SHAPES
 from tests.transports.replay.cassettes import URL, get, interactions, numbered, play, post, record
-from transports import Request, Response, Secret
+from transports import ConnectError, Request, Response, Secret
 from transports.mock import MockTransport
 from transports.replay import ReplayTransport, SecretInCassetteError, UnrecordedRequestError
 from transports.replay._interaction import (
@@ -333,3 +333,18 @@ async def test_what_is_recorded_is_scrubbed_before_it_is_held(tmp_path: Path) ->
     assert held is not None
     assert hidden(held.request.url) == f"{URL}/a?token=*"
     transport.save()
+
+
+@on(REAL)
+async def test_a_secret_that_would_stand_in_an_error_is_named_by_its_place(tmp_path: Path) -> None:
+    def fail(request: Request) -> Response:
+        raise ConnectError("No", method="GET", url=request.url, phase="tls", maybe_sent=False)
+
+    # The name of the error's class, which stands beside its message and can't be taken out.
+    inner = MockTransport(fail)
+    transport = ReplayTransport(tmp_path / "a.json", "all", inner, secrets=["ConnectError"])
+    with pytest.raises(ConnectError):
+        await transport.send(get())
+    with pytest.raises(SecretInCassetteError, match="neither a request nor an answer"):
+        await transport.aclose()
+    assert not (tmp_path / "a.json").exists()
