@@ -237,5 +237,5 @@ def test_a_request_without_an_answer_fails_a_test_that_swallows_the_error(
 ) -> None:
     project.write("test_it.py", SWALLOWED)
     run = project.run(environment=service.environment)
-    assert run.counts(passed=1, errors=1), run.output
+    assert run.counts(passed=1, error=1), run.output
     assert "There is no cassette" in run.output
