@@ -1,10 +1,13 @@
 """`connectors record`: what it runs is recorded, shown without a secret, and ends as it would."""
 
+import gc
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +16,15 @@ from threading import Thread
 import pytest
 
 from connectors._command._child import _Signals
-from connectors._recordings import CASSETTE, MODE, RECORDED, record_mode, report, reported
+from connectors._recordings import (
+    CASSETTE,
+    MODE,
+    RECORDED,
+    cassette_transport,
+    record_mode,
+    report,
+    reported,
+)
 from tests.command.support import COMMAND, Terminal, environment, here
 
 SERVICE_TOKEN = "planted-service-token-9f31c2"
@@ -46,13 +57,25 @@ async def main():
 asyncio.run(main())
 """
 ONE_AFTER_THE_OTHER = PROGRAM + PROGRAM.replace('"slack"', '"github"')
-COUNTING = """
-import signal
-came = []
-signal.signal(signal.SIGINT, lambda *_: came.append(print("it came", flush=True)))
+# The terminal does not know of what it starts, so Ctrl-C comes there only if it is passed on.
+APART = """
+import subprocess, sys
+from connectors._command._child import _Signals
+
+signals = _Signals()
+with signals.passed_on():
+    command = [sys.executable, "-c", sys.argv[1]]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        signals.go_to(process)
+        sys.exit(process.wait())
+"""
+TELLING = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("it came", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print("ready", flush=True)
-input()
-print("so often:", len(came))
+while True:
+    signal.pause()
 """
 TWO_PROCESSES = f"""
 import subprocess, sys
@@ -204,6 +227,9 @@ def test_a_cassette_that_is_there_is_recorded_anew_only_when_it_is_asked_for(
     assert again.stderr.startswith(f"Nothing was recorded. {tmp_path / 'slack.json'} is there")
     assert "--mode all" in again.stderr
     assert (tmp_path / "slack.json").read_bytes() == before
+    enough = record(tmp_path, PROGRAM, service, "--mode", "new_episodes")
+    assert "Only a Client.from_env() without a transport of its own" in enough.stderr
+    assert (tmp_path / "slack.json").read_bytes() == before
     anew = record(tmp_path, PROGRAM, service, "--mode", "all")
     assert "slack.json: 1 interaction.\n" in anew.stderr
     assert (tmp_path / "slack.json").read_bytes() != before
@@ -233,15 +259,17 @@ def test_ctrl_c_in_a_terminal_ends_the_program_and_the_report_is_shown(
         nothing_is_shown(tmp_path, terminal.text)
 
 
-def test_ctrl_c_in_a_terminal_comes_to_the_program_once(tmp_path: Path) -> None:
-    program = (sys.executable, "-c", COUNTING)
-    with Terminal(tmp_path, "record", "--", *program, columns=200) as terminal:
+def test_ctrl_c_in_a_terminal_is_not_passed_on_for_the_program_has_it_already(
+    tmp_path: Path,
+) -> None:
+    with Terminal(tmp_path, APART, TELLING, program=(sys.executable, "-c")) as terminal:
         terminal.expect("ready")
         terminal.type("\x03")
-        terminal.expect("it came")
-        terminal.type("\n")
-        assert terminal.wait() == 0
-        assert "so often: 1" in terminal.text
+        # It is shown after it was sent, and handled before what comes next.
+        terminal.expect("^C")
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.wait() == 7
+        assert "it came" not in terminal.text
 
 
 @pytest.mark.parametrize(
@@ -368,6 +396,18 @@ def test_others_can_report_what_they_have_written(tmp_path: Path) -> None:
     assert done.stderr.count("gone.json was recorded, and is not there any more.") == 1
     assert "0 interactions.\n  Nothing in it had to be scrubbed.\n" in done.stderr
     assert "Nothing was recorded" not in done.stderr
+
+
+async def test_a_client_that_was_closed_leaves_nothing_to_do_at_the_end(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    told.touch()
+    transport = cassette_transport({CASSETTE: str(tmp_path / "a.json"), RECORDED: str(told)})
+    assert transport is not None
+    kept = weakref.ref(transport)
+    await transport.aclose()
+    del transport
+    gc.collect()
+    assert kept() is None
 
 
 def test_who_reports_needs_nobody_who_wants_to_know(tmp_path: Path) -> None:
