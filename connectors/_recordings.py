@@ -40,9 +40,14 @@ def cassette_transport(environ: Mapping[str, str]) -> Transport | None:
     if not named:
         return None
     from transports.replay import ReplayTransport  # noqa: PLC0415 - rare.
+    from transports.replay._transport import going_on  # noqa: PLC0415 - as above.
 
-    path = Path(named).absolute()
-    return _Reported(ReplayTransport(path, _mode(path, environ)), environ)
+    path, mode = Path(named).absolute(), record_mode(environ)
+    if mode in {"once", "all"} and _was_begun(path, environ):
+        # By a client or process before this one. What that has recorded is not for it to play: the
+        # tokens in there are none.
+        return _Reported(going_on(path), environ)
+    return _Reported(ReplayTransport(path, mode), environ)
 
 
 def record_mode(environ: Mapping[str, str]) -> "Mode":
@@ -81,12 +86,10 @@ def reported(path: Path) -> list[Path]:
     return list(dict.fromkeys(Path(json.loads(line)) for line in path.read_text().splitlines()))
 
 
-def _mode(path: Path, environ: Mapping[str, str]) -> "Mode":
-    """The mode, in which a cassette that was begun in the same run goes on growing."""
-    mode = record_mode(environ)
+def _was_begun(path: Path, environ: Mapping[str, str]) -> bool:
+    """Was a cassette written already since the recording began?"""
     told = environ.get(RECORDED)
-    is_ours = bool(told) and path in reported(Path(told or ""))
-    return "new_episodes" if is_ours and mode in {"once", "all"} else mode
+    return bool(told) and path in reported(Path(told or ""))
 
 
 @final

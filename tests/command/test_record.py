@@ -211,6 +211,19 @@ def test_clients_one_after_the_other_share_a_cassette(
     assert done.stderr.count("Recorded") == 1
 
 
+AGAIN = PROGRAM.replace("connected to", "again")
+
+
+@pytest.mark.parametrize("mode", ["once", "all"])
+def test_what_one_client_has_recorded_is_not_played_to_the_next(
+    tmp_path: Path, service: str, mode: str
+) -> None:
+    # Its token is none, and what is sent with that would be recorded, too.
+    done = record(tmp_path, PROGRAM + AGAIN, service, "--mode", mode)
+    assert done.returncode == 0
+    assert "slack.json: 2 interactions.\n" in done.stderr
+
+
 def test_processes_at_the_same_time_share_a_cassette(tmp_path: Path, service: str) -> None:
     done = record(tmp_path, TWO_PROCESSES, service)
     assert (done.returncode, done.stderr.count("Recorded")) == (0, 1)

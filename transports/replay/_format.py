@@ -20,6 +20,7 @@ from typing import Final, get_args
 import attrs
 
 from transports._errors import Phase
+from transports._headers import checked_fields
 from transports.replay._document import Document, Place
 from transports.replay._faults import FAULTS
 from transports.replay._interaction import (
@@ -165,11 +166,13 @@ def _read_sent(place: Place) -> bytes | None:
 
 def read_response(place: Place) -> RecordedResponse:
     """An answer, as all programs write it."""
-    status = place.at("status")
+    status, fields = place.at("status"), read_fields(place.at("headers"))
+    if isinstance(checked_fields(fields), Exception):
+        raise place.at("headers").wrong("fields that HTTP allows")
     return RecordedResponse(
         status.at("code").whole_number(),
         status.at("message").text() if status.has("message") else "",
-        read_fields(place.at("headers")),
+        fields,
         read_body(place.at("body")) or b"",
     )
 

@@ -82,6 +82,10 @@ class Recording:
         """Has nobody asked for what is recorded to be written?"""
         return not self._tried
 
+    def go_on(self) -> None:
+        """Keep what the file holds: it is a part of this recording, which somebody has begun."""
+        self._replacing = False
+
     def begin(self) -> int:
         """Keep a place for a request that is sent now: answers come in another order."""
         self._slots.append(None)

@@ -382,6 +382,17 @@ class ReplayTransport:
         return unmatched.explained(self._playlist, advice)
 
 
+def going_on(path: Path) -> ReplayTransport:
+    """A transport that plays nothing and adds all that is sent to a recording that was begun.
+
+    Raises:
+        CassetteFormatError: The file is damaged or no cassette; it is as it was.
+    """
+    transport = ReplayTransport(path, "all")
+    transport._recording.go_on()  # noqa: SLF001 - it is this module's.
+    return transport
+
+
 def _fault(error: TransportError) -> RecordedFault:
     message = str(error.args[0])
     return RecordedFault(type(error).__name__, message, error.phase, error.maybe_sent)

@@ -29,8 +29,10 @@ FIELDS = st.lists(st.tuples(NAMES, st.text())).map(tuple)
 REQUESTS = st.builds(
     RecordedRequest, st.sampled_from(["GET", "POST"]), st.text(), FIELDS, st.none() | st.binary()
 )
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
+ANSWERED = st.lists(st.tuples(NAMES, VALUES)).map(tuple)
 RESPONSES = st.builds(
-    RecordedResponse, st.integers(0, 999), st.text(min_size=1), FIELDS, st.binary()
+    RecordedResponse, st.integers(0, 999), st.text(min_size=1), ANSWERED, st.binary()
 )
 FAULT = st.builds(
     RecordedFault,
@@ -133,6 +135,10 @@ DAMAGES: dict[str, tuple[str, object]] = {
     "headers it needs an object": ("interactions[0].request.headers", ["a"]),
     "code it needs a whole number": ("interactions[0].response.status.code", -1),
     "response.headers.a[0] it": ("interactions[0].response.headers.a", [1]),
+    "headers it needs fields that HTTP": (
+        "interactions[0].response.headers",
+        {"a b": ["planted\r\nvalue"]},
+    ),
     "headers.a it needs a string": ("interactions[0].response.headers.a", 1),
     "base64_string it needs bytes in base64": (
         "interactions[0].response.body",
