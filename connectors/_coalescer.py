@@ -146,7 +146,7 @@ class Coalescer(Generic[K, V]):
             await unwound(others)
 
     def _start(self, loop: object, key: K, fetch: Callable[[], Awaitable[V]]) -> Flight[V]:
-        flight = Flight[V](loop, (id(loop), key), self._free)
+        flight: Flight[V] = Flight(loop, (id(loop), key), self._free)
         # Registered before it starts: an eager task may have landed when it is returned.
         self._flights[id(loop), key] = flight
         try:

@@ -51,7 +51,8 @@ class Options:
     """When it is tried again."""
 
 
-@attrs.frozen
+# A coalesced call is looked up half a dozen times.
+@attrs.frozen(cache_hash=True)
 class Call:
     """A request with all that belongs to it."""
 
@@ -186,7 +187,7 @@ class Engine:
         deadline = anyio.current_time() + call.options.timeout
         outcome = await send_with_retries(
             self._transport,
-            attrs.evolve(call.request, deadline=deadline),
+            call.request.until(deadline),
             call.options.retry,
             self._budget,
             request_id=request_id,

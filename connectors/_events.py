@@ -23,6 +23,15 @@ _LEVELS: Final[dict[Level, int]] = {
 _LOGGER: Final = logging.getLogger("connectors")
 
 
+def is_heard(level: Level) -> bool:
+    """Would anybody get an event? Facts that nobody gets need not be gathered."""
+    # Who has not imported structlog can't have configured it.
+    structlog = sys.modules.get("structlog")
+    return (structlog is not None and structlog.is_configured()) or _LOGGER.isEnabledFor(
+        _LEVELS[level]
+    )
+
+
 def emit(level: Level, event: str, **facts: object) -> None:
     """Write an event; the facts hold no header, no body and no argument of a caller."""
     # Who has not imported structlog can't have configured it.

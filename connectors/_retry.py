@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias, final
-from urllib.parse import urlsplit
 
 import anyio
 import attrs
 
-from connectors._events import emit
+from connectors._events import emit, is_heard
 from transports import Headers, Request, Response, Transport, TransportError
 
 Result: TypeAlias = Response | TransportError
@@ -36,6 +35,9 @@ _BUSY: Final = frozenset({429, 503})
 
 _PASSING: Final = frozenset({408, 425, 500, 502, 504})
 """It may pass, and the server may have done it before it failed."""
+
+_ORIGIN: Final = re.compile(r"[a-z]+://[^/?]*")
+"""Scheme, host and port of a URL."""
 
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -190,7 +192,7 @@ async def send_with_retries(
     What the transport raises besides `TransportError` passes through, and so does cancellation,
     which ends an attempt or a sleep at once.
     """
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
+    origin = _origin(request.url)
     attempt = 0
     while True:
         attempt += 1
@@ -208,6 +210,12 @@ async def send_with_retries(
             return Outcome(result, attempt, asked)
         _announce(request, result, attempt=attempt, request_id=request_id, delay=delay)
         await anyio.sleep(delay)
+
+
+def _origin(url: str) -> str:
+    found = _ORIGIN.match(url)
+    assert found is not None
+    return found[0]
 
 
 async def _attempt(transport: Transport, request: Request) -> Result:
@@ -228,6 +236,8 @@ def _status(result: Result) -> int:
 
 
 def _report(request: Request, result: Result, *, attempt: int, request_id: str) -> None:
+    if not is_heard("debug"):
+        return
     elapsed = round(result.elapsed, 6) if isinstance(result, Response) else None
     facts = _facts(request, result, attempt, request_id)
     emit("debug", "connectors.request", **facts, elapsed=elapsed)

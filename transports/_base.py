@@ -124,6 +124,26 @@ class Request:
         safe = method in _IDEMPOTENT if idempotent is None else idempotent
         self.__attrs_init__(method, url, kept, body, timeouts, deadline, max_body, safe)
 
+    def until(self, deadline: float) -> "Request":
+        """The same request with another deadline.
+
+        Args:
+            deadline: When the attempt must have ended, on the clock of `anyio.current_time()`.
+        """
+        # Nothing else has changed, so nothing is looked at again: this is done for every call.
+        same = object.__new__(Request)
+        same.__attrs_init__(
+            self.method,
+            self.url,
+            self.headers,
+            self.body,
+            self.timeouts,
+            deadline,
+            self.max_body,
+            self.idempotent,
+        )
+        return same
+
 
 @attrs.frozen(init=False)
 class Response:

@@ -19,8 +19,11 @@ _METHOD: Final = re.compile(r"[A-Z][A-Z-]*")
 # RFC 3986 allows only printable ASCII, and a URL that is sent as it stands must be one. The host is
 # a name or an address as DNS and sockets take it, which is less than the grammar of a URL allows.
 _URL: Final = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:[/?][!\"$-~]*)?"
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(?:[/?][!\"$-~]*)?"
 )
+
+
+_LAST_PORT: Final = 65535
 
 
 def without_query(url: str) -> str:
@@ -38,7 +41,8 @@ def method_problem(method: object) -> Problem:
 
 def url_problem(url: object) -> Problem:
     """A URL is absolute, for HTTP, and can be sent as it stands."""
-    if isinstance(url, str) and _URL.fullmatch(url) and _has_port(url):
+    found = _URL.fullmatch(url) if isinstance(url, str) else None
+    if found is not None and _has_port(found):
         return None
     return ValueError(
         "The URL of a request must be absolute, start with http:// or https://, and hold only "
@@ -78,10 +82,12 @@ def number_problem(name: str, number: object, kind: type[int | float], least: fl
 _NUMBERS: Final = {int: "a whole number", float: "a number"}
 
 
-def _has_port(url: str) -> bool:
+def _has_port(url: re.Match[str]) -> bool:
     try:
-        return urlsplit(url).port != 0
-    except ValueError:  # The port is above 65535, or an IPv6 address is broken.
+        if "[" in url[0]:
+            urlsplit(url[0])  # It knows what an IPv6 address is.
+        return url[1] is None or 0 < int(url[1]) <= _LAST_PORT
+    except ValueError:  # The address is broken, or the port has thousands of digits.
         return False
 
 

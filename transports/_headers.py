@@ -57,7 +57,7 @@ class Headers(Mapping[str, str]):
             character. The message names the field, never the value.
     """
 
-    __slots__ = ("_by_name", "_fields")
+    __slots__ = ("_by_name", "_fields", "_hash")
 
     def __init__(self, fields: Fields = ()) -> None:
         pairs = checked_fields(fields)
@@ -68,6 +68,7 @@ class Headers(Mapping[str, str]):
         self._by_name: dict[str, list[Secret]] = {}
         for name, value in pairs:
             self._by_name.setdefault(name.lower(), []).append(value)
+        self._hash: int | None = None
 
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:
@@ -104,7 +105,10 @@ class Headers(Mapping[str, str]):
         return isinstance(other, Headers) and self._by_name == other._by_name
 
     def __hash__(self) -> int:
-        return hash(frozenset((name, *values) for name, values in self._by_name.items()))
+        # A herd of equal requests is looked up in a table, each with the same header fields.
+        if self._hash is None:
+            self._hash = hash(frozenset((name, *values) for name, values in self._by_name.items()))
+        return self._hash
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}: {_shown(name, value)}" for name, value in self._fields)
