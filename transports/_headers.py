@@ -6,7 +6,7 @@ functions that return it, so that no frame of an exception holds a plain value.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, final
 
 from transports._secret import Secret
@@ -123,8 +123,17 @@ def checked_fields(fields: Fields) -> tuple[tuple[str, Secret], ...] | Exception
         pairs = [(name, value) for name, value in _items(fields)]
     except (TypeError, ValueError):
         return TypeError("Header fields are a mapping, or pairs of a name and a value.")
-    problem = next(filter(None, map(_problem, pairs)), None)
+    problem = None if _all_are_good(pairs) else next(filter(None, map(_problem, pairs)), None)
     return problem or tuple((name, _wrapped(value)) for name, value in pairs)
+
+
+def _all_are_good(pairs: Sequence[tuple[object, object]]) -> bool:
+    """Look at all of them at once, which is most often all that there is to do."""
+    names = [name for name, _ in pairs if isinstance(name, str) and name]
+    values = [value for _, value in pairs if isinstance(value, str)]
+    return len(names) == len(values) == len(pairs) and bool(
+        _TOKEN.fullmatch("".join(names)) and not _FORBIDDEN.search("".join(values))
+    )
 
 
 def _items(fields: Fields) -> Iterable[tuple[str, FieldValue]]:

@@ -49,6 +49,8 @@ class Proxies:
 
     def choose(self, url: str) -> Proxy | None:
         """The proxy for a URL, or None for a direct connection."""
+        if not self._by_scheme:
+            return None
         target = urlsplit(url)
         proxy = self._by_scheme.get(target.scheme)
         if proxy and self._none_for and self._is_excluded(target):

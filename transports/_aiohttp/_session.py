@@ -7,8 +7,10 @@ attempt has reached is noted by hooks in its `Attempt`, because afterwards nobod
 
 import asyncio
 import io
+import select
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,10 +34,14 @@ from transports._body import ACCEPT_ENCODING, Body
 from transports._errors import ProtocolError, TransportError
 from transports._headers import Headers
 from transports._lifetime import Lifetime
+from transports._loops import let_cancellation_in
 from transports._proxy import Proxies, Proxy
 
 _PIECE: Final = 64 * 1024
 """Bytes that are read at once, and buffered for a connection."""
+
+_TURNS: Final = 8
+"""Of the loop, in which it takes a connection that the peer has closed out of use."""
 
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 """They say where a message ends, which is for its writer to say (RFC 9112, section 6)."""
@@ -133,7 +139,7 @@ class Session:
 
     async def _respond(self, attempt: Attempt) -> Response:
         began = anyio.current_time()
-        await _notice_closed_connections()
+        await let_cancellation_in(asyncio.get_running_loop())
         try:
             answer = await self._ask(attempt)
             try:
@@ -184,14 +190,27 @@ def _system_context() -> ssl.SSLContext:
     return context
 
 
-async def _notice_closed_connections() -> None:
-    """Let the loop read what has come over idle connections while nothing let it run.
+async def _read_what_waits(connection: asyncio.Transport) -> None:
+    """Let the loop read what has come over an idle connection while nothing let it run.
 
-    That they are closed, most of all: what is sent over such a one is lost and counts as sent.
-    asyncio needs two turns to take a connection out of use, and one more with TLS.
+    That it is closed, most of all: what is sent over such a one is lost and counts as sent. asyncio
+    needs two turns to take a connection out of use, and some more with TLS.
     """
-    for _ in range(3):
-        await asyncio.sleep(0)
+    if _is_readable(connection):
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+
+if sys.platform == "win32":  # pragma: no cover - there is no Windows among the tests' machines.
+
+    def _is_readable(_: asyncio.Transport) -> bool:
+        return True  # Nobody can be asked, so the loop always has its turns.
+else:
+
+    def _is_readable(connection: asyncio.Transport) -> bool:
+        poll = select.poll()
+        poll.register(connection.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def _cut_off(connection: asyncio.Transport | None) -> None:
@@ -218,8 +237,11 @@ class _CleanRequest(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         assert conn.protocol is not None
         attempt = _current.get()
-        if conn.protocol.should_close and not attempt.is_first_on_connection:
-            raise _UncleanError
+        if not attempt.is_first_on_connection:
+            if conn.transport is not None:
+                await _read_what_waits(conn.transport)
+            if conn.protocol is None or conn.protocol.should_close:
+                raise _UncleanError
         attempt.connection = conn.transport
         return await super().send(conn)
 
