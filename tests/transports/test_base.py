@@ -177,3 +177,15 @@ async def test_within_deadline_gives_the_answer_or_a_timeout() -> None:
         await within_deadline(request, answer(10))
     assert caught.value.maybe_sent
     assert_no_leak(caught.value)
+
+
+def test_a_request_with_another_deadline_is_the_same_in_all_else() -> None:
+    limits = Timeouts(connect=1, read=2)
+    request = Request(
+        "POST", URL, {"a": "b"}, b"c", timeouts=limits, deadline=3, max_body=4, idempotent=True
+    )
+    later = request.until(5)
+    assert later == request
+    assert (later.deadline, request.deadline) == (5, 3)
+    assert (later.timeouts, later.max_body, later.idempotent) == (limits, 4, True)
+    assert later.headers is request.headers
