@@ -21,8 +21,23 @@ from transports import Request, Response
 from transports.replay import ReplayTransport, UnrecordedRequestError
 
 _UNSAFE: Final = re.compile(r"[^a-z0-9_.-]+")
+_OF_THE_FIXTURE: Final = frozenset({"inner", "mode", "path"})
 _LONGEST: Final = 100
 """Characters of an id in the name of a file: a path has room for 255 or less."""
+
+
+def settings_in(mark: pytest.Mark) -> Mapping[str, object]:
+    """What a mark says of a cassette.
+
+    Raises:
+        TypeError: It says what the fixture decides, or has a value without a name.
+    """
+    if mark.args or not _OF_THE_FIXTURE.isdisjoint(mark.kwargs):
+        raise TypeError(
+            "The mark connectors_cassette takes settings of a ReplayTransport by name, such as "
+            "ordered=True. The file is called like the test, and --connectors-record is the mode."
+        )
+    return mark.kwargs
 
 
 def cassette(item: pytest.Item, mode: str, settings: Mapping[str, object]) -> ReplayTransport:

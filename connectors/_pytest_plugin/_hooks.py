@@ -30,7 +30,7 @@ _GUARD: "Final[pytest.StashKey[Guard]]" = pytest.StashKey()
 _STRAYS: Final = pytest.StashKey[list[str]]()
 _HINT: Final = pytest.StashKey[Callable[[BaseException], None]]()
 _CHECKS: Final = pytest.StashKey[list[Callable[[], AssertionError | None]]]()
-_FAILED: Final = pytest.StashKey[bool]()
+_PASSED: Final = pytest.StashKey[bool]()
 _CASSETTE: Final = pytest.StashKey[dict[str, object]]()
 
 _TOLD: Final = "connectors_cassette"
@@ -103,7 +103,7 @@ def _start_guard(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
     checks = item.stash[_CHECKS] = []
-    item.stash[_FAILED] = False
+    item.stash[_PASSED] = False
     guard = item.config.stash.get(_GUARD, None)
     if guard is not None:
         is_open = item.get_closest_marker("connectors_allow_network") is not None
@@ -115,7 +115,10 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
-    return (yield from _checked(item))
+    result = yield from _checked(item)
+    # Not where it was interrupted: its fixtures are finished all the same.
+    item.stash[_PASSED] = True
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -135,7 +138,6 @@ def _checked(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except (Exception, *_OUTCOMES) as error:
-        item.stash[_FAILED] = True
         item.stash.get(_HINT, _no_hint)(error)
         problem = _problem(item)
         if problem is None or isinstance(error, type(problem)):
@@ -143,7 +145,6 @@ def _checked(item: pytest.Item) -> Generator[None, object, object]:
         raise problem from error
     problem = _problem(item)
     if problem is not None:
-        item.stash[_FAILED] = True
         raise problem
     return result
 
@@ -185,20 +186,21 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     __tracebackhide__ = True
     item, guard = request.node, request.config.stash.get(_GUARD, None)
     marker = item.get_closest_marker("connectors_cassette")
-    settings = marker.kwargs if marker else {}
+    settings = _cassettes.settings_in(marker) if marker else {}
     transport = _cassettes.cassette(item, _record_mode(request.config), settings)
     item.stash[_HINT] = partial(_cassettes.add_hint, transport)
-    if guard is not None and _cassettes.may_record(transport):
+    may_record = _cassettes.may_record(transport)
+    if guard is not None and may_record:
         guard.open = True
     yield transport
     transport.save()
     if transport.recorded:
         report(transport.path)
     item.stash[_CASSETTE] = _cassettes.told_of(transport)
-    if item.stash.get(_FAILED, False):
+    if not item.stash[_PASSED]:
         return
     transport.assert_all_recorded()
-    if transport.mode == "none" and not settings.get("allow_unused"):
+    if not may_record and not settings.get("allow_unused"):
         transport.assert_all_played()
 
 

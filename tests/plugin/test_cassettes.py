@@ -140,6 +140,54 @@ def test_what_is_not_used_fails_a_test_that_passes_and_is_reported(
         assert report.count(line) == 1, report
 
 
+def test_what_is_not_used_fails_a_test_wherever_nothing_is_recorded(
+    project: Project, service: Service
+) -> None:
+    project.write("test_it.py", LESS)
+    both = {**service.environment, "ALL": "1"}
+    assert project.run("--connectors-record=once", environment=both).code == 0
+    run = project.run("--connectors-record=once", "-k", "one", environment=service.environment)
+    assert run.counts(passed=1, error=1, deselected=3), run.output
+
+
+INTERRUPTED = (
+    HELPERS
+    + """
+def test_one(connectors_cassette):
+    asyncio.run(ask(connectors_cassette, "slack"))
+    if not os.environ.get("ALL"):
+        raise KeyboardInterrupt
+    asyncio.run(ask(connectors_cassette, "github"))
+"""
+)
+
+
+def test_ctrl_c_in_a_test_is_no_error_of_its_cassette(project: Project, service: Service) -> None:
+    project.write("test_it.py", INTERRUPTED)
+    both = {**service.environment, "ALL": "1"}
+    assert project.run("--connectors-record=once", environment=both).code == 0
+    run = project.run(environment=service.environment)
+    assert run.code == pytest.ExitCode.INTERRUPTED, run.output
+    assert "UnusedInteractionError" not in run.output
+
+
+@pytest.mark.parametrize("settings", ["'a.json'", "mode='once'", "path='a.json'", "inner=None"])
+def test_a_mark_that_says_what_the_fixture_decides_is_told(project: Project, settings: str) -> None:
+    project.write(
+        "test_it.py",
+        f"""
+        import pytest
+
+        @pytest.mark.connectors_cassette({settings})
+        def test_one(connectors_cassette):
+            pass
+        """,
+    )
+    run = project.run()
+    assert run.counts(error=1), run.output
+    assert "takes settings of a ReplayTransport by name" in run.output
+
+
 def test_a_test_that_records_reaches_the_network_and_no_other(
     project: Project, service: Service
 ) -> None:
