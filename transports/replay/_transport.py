@@ -132,8 +132,9 @@ class ReplayTransport:
         self._unrecorded: list[str] = []
         self._lifetime = Lifetime("replay transport")
         checked("when_stale", when_stale, get_args(WhenStale))
+        oldest = checked_age(max_age)
         cassette = read(self._path)
-        if cassette is not None and self._is_stale(cassette, checked_age(max_age), when_stale):
+        if cassette is not None and self._is_stale(cassette, oldest, when_stale):
             self._mode = "all"
         self._missing = cassette is None
         self._records = self._mode in {"new_episodes", "all"} or (

@@ -75,6 +75,8 @@ async def test_without_max_age_nothing_is_too_old(path: Path) -> None:
 async def test_an_age_that_is_none_is_refused(path: Path, max_age: float) -> None:
     with pytest.raises(ValueError, match="max_age is a number of seconds above 0"):
         ReplayTransport(path, max_age=max_age)
+    with pytest.raises(ValueError, match="max_age is a number of seconds above 0"):
+        ReplayTransport(path.with_name("not-there.json"), max_age=max_age)
 
 
 async def test_an_endless_age_is_as_good_as_none(path: Path) -> None:
