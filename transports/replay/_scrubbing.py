@@ -94,16 +94,16 @@ class Scrubber:
 
     def request(self, request: RecordedRequest) -> RecordedRequest:
         """A request without its secrets."""
-        return self._until_nothing_is_learnt(self._request, request)
+        return self._again_if_it_taught(self._request, request)
 
     def interaction(self, interaction: Interaction) -> Interaction:
         """A request and what became of it, without their secrets.
 
         What was scrubbed before is scrubbed again of what has turned out since to be a secret.
         """
-        return self._until_nothing_is_learnt(self._interaction, interaction)
+        return self._again_if_it_taught(self._interaction, interaction)
 
-    def _until_nothing_is_learnt(self, scrub: Callable[[_T], _T], value: _T) -> _T:
+    def _again_if_it_taught(self, scrub: Callable[[_T], _T], value: _T) -> _T:
         known = len(self._known)
         scrubbed = scrub(value)
         return scrubbed if len(self._known) == known else scrub(value)
@@ -194,8 +194,12 @@ class Scrubber:
             case list():
                 return [self._json(item, depth + 1) for item in value]
             case dict():
+                # A form in JSON, as some providers take one (RFC 6749, section 4.1.3).
+                hides = _hides_in_a_form if "grant_type" in value else _hides
                 return {
-                    self.text(name): self._value(name, item, depth + 1)
+                    self.text(name): self._all_hidden(item)
+                    if hides(name, item)
+                    else self._json(item, depth + 1)
                     for name, item in value.items()
                 }
             case int() | float() if not isinstance(value, bool):
@@ -203,9 +207,6 @@ class Scrubber:
                 return value if self.text(text) == text else self._hidden(text)
             case _:
                 return value
-
-    def _value(self, name: str, value: Json, depth: int) -> Json:
-        return self._all_hidden(value) if _hides(name) else self._json(value, depth)
 
     def _all_hidden(self, value: Json) -> Json:
         match value:
@@ -236,13 +237,13 @@ class Scrubber:
                     yield Sighting(found.span(group), secret)
 
 
-def _hides(name: str) -> bool:
+def _hides(name: str, _: Json) -> bool:
     return names_a_secret(name) or plain_name(name).endswith(_ALSO)
 
 
-def _hides_in_a_form(name: str, value: str) -> bool:
-    told = plain_name(name) in _IN_A_FORM and _LIKE_ONE.fullmatch(value)
-    return bool(told) or _hides(name)
+def _hides_in_a_form(name: str, value: Json) -> bool:
+    told = plain_name(name) in _IN_A_FORM and _LIKE_ONE.fullmatch(str(value))
+    return bool(told) or _hides(name, value)
 
 
 def _in_cookies(name: str, value: str) -> Iterator[Secret]:

@@ -55,6 +55,10 @@ JSON = {
     '[{"jwt": "a", "otp": "123456", "Signature": "s"}]': '[{"jwt":"*","otp":"*","Signature":"*"}]',
     '{"token": "a", "token": null}': '{"token":null}',
     '{"token_type": "Bearer", "code": "NOT_FOUND"}': '{"token_type":"Bearer","code":"NOT_FOUND"}',
+    '{"grant_type": "g", "code": "4/0AbCdEfGh", "code_verifier": "x"}': '{"grant_type":"g",'
+    '"code":"*","code_verifier":"*"}',
+    '{"grant_type": "g", "code": "US", "state": null}': '{"grant_type":"g","code":"US",'
+    '"state":null}',
     '{"a": "\\ud800", "b": "ä"}': '{"a":"\\ud800","b":"\\u00e4"}',
     '"token"': '"token"',
     "1234567": "1234567",
