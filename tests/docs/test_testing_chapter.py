@@ -38,7 +38,6 @@ def run(project: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 def test_every_example_of_the_chapter_is_a_file_of_the_project() -> None:
     files = {file.name: file.read_text() for file in PROJECT.glob("*.py")}
-    del files["conftest.py"]
     assert files == BLOCKS
     assert CHAPTER.count("```python") == len(BLOCKS)
 
