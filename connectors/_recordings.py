@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final, get_args
 
-from transports import Request, Response, Transport
+from transports import Request, Response, Transport, UnmatchedRequestError
 
 if TYPE_CHECKING:
     from transports.replay import Mode, ReplayTransport
@@ -108,7 +108,14 @@ class _Reported:
 
     async def send(self, request: Request, /) -> Response:
         """Have the cassette answer."""
-        return await self._replay.send(request)
+        try:
+            return await self._replay.send(request)
+        except UnmatchedRequestError as error:
+            # The program names no mode: whoever runs it does.
+            path = self._replay.path
+            added = " --mode new_episodes" if path.exists() else ""
+            error.add_note(f"To record it: connectors record --cassette {path}{added} -- COMMAND")
+            raise
 
     async def aclose(self) -> None:
         """Close the cassette, which writes it. Cancelled, it writes all the same.

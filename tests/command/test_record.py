@@ -172,7 +172,20 @@ def test_nothing_is_recorded_without_it(tmp_path: Path, service: str) -> None:
     played = ran(tmp_path, [sys.executable, "-c", PROGRAM], service, **{CASSETTE: "slack.json"})
     assert played.returncode == 1
     assert "There is no cassette" in played.stderr
-    assert not (tmp_path / "slack.json").exists()
+    path = tmp_path / "slack.json"
+    assert f"connectors record --cassette {path} -- COMMAND" in played.stderr
+    assert not path.exists()
+
+
+def test_what_the_cassette_does_not_have_is_told_with_how_to_add_it(
+    tmp_path: Path, service: str
+) -> None:
+    record(tmp_path, PROGRAM, service)
+    other = PROGRAM.replace("slack", "github")
+    played = ran(tmp_path, [sys.executable, "-c", other], service, **{CASSETTE: "slack.json"})
+    assert played.returncode == 1
+    path = tmp_path / "slack.json"
+    assert f"--cassette {path} --mode new_episodes -- COMMAND" in played.stderr
 
 
 @pytest.mark.parametrize(("program", "code"), [(ENDING_BADLY, 3), (KILLED, 137)])
