@@ -35,6 +35,7 @@ def no_api(name: str, known: Collection[str]) -> str:
             f"The program calls the API of {name!r}, and the test does not say what it answers.",
             f"There are answers of {_names(known)}." if known else "There are no such answers.",
             _to_add(f"mock_client({{...}}, api={{{_quoted(name)}: {{...}}}})"),
+            f"or, with the fixture: mock_connectors.api[{_quoted(name)}] = {{...}}",
         ]
     )
 

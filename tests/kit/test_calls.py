@@ -86,6 +86,7 @@ async def test_an_answer_may_change_in_the_middle_of_a_test() -> None:
     with pytest.raises(UnmatchedRequestError, match="does not say what it answers") as caught:
         await call(mock)
     assert 'mock_client({...}, api={"stripe": {...}})' in str(caught.value)
+    assert 'mock_connectors.api["stripe"] = {...}' in str(caught.value)
     mock.api["stripe"] = DATA
     assert (await call(mock)).data == DATA
     with pytest.raises(UnmatchedRequestError, match="There are answers of 'stripe'"):
