@@ -9,8 +9,8 @@ reads them: a `Client(...)` does not.
 import atexit
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final, get_args
 
@@ -66,12 +66,14 @@ def record_mode(environ: Mapping[str, str]) -> "Mode":
     raise ValueError(f"{MODE} must be one of {', '.join(get_args(Mode))}.")
 
 
-def report(path: Path, environ: Mapping[str, str] = os.environ) -> None:
-    """Say that a cassette was written, if somebody wants to know."""
+def report(
+    path: Path, environ: Mapping[str, str] = os.environ, *, problem: str | None = None
+) -> None:
+    """Say that a cassette was written, or why it was not, if somebody wants to know."""
     told = environ.get(RECORDED)
     if not told:
         return
-    line = json.dumps(os.fspath(path.absolute())) + "\n"
+    line = json.dumps([os.fspath(path.absolute()), problem]) + "\n"
     # Whoever wanted to know may have ended meanwhile. Lines of several processes don't mix.
     with suppress(OSError):
         descriptor = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -81,15 +83,16 @@ def report(path: Path, environ: Mapping[str, str] = os.environ) -> None:
             os.close(descriptor)
 
 
-def reported(path: Path) -> list[Path]:
-    """The cassettes that a file says were written, each once."""
-    return list(dict.fromkeys(Path(json.loads(line)) for line in path.read_text().splitlines()))
+def reported(path: Path) -> Mapping[Path, str | None]:
+    """The cassettes of which a file says something, and why they were not written, if so."""
+    lines = (json.loads(line) for line in path.read_text().splitlines())
+    return {Path(cassette): problem for cassette, problem in lines}
 
 
 def _was_begun(path: Path, environ: Mapping[str, str]) -> bool:
     """Was a cassette written already since the recording began?"""
     told = environ.get(RECORDED)
-    return bool(told) and path in reported(Path(told or ""))
+    return bool(told) and reported(Path(told or "")).get(path, "") is None
 
 
 @final
@@ -124,16 +127,27 @@ class _Reported:
             CassetteError: It can't be written, or a secret would be in it.
         """
         atexit.unregister(self._save)
-        await self._replay.aclose()
-        self._report()
+        with self._reporting():
+            await self._replay.aclose()
 
     def __repr__(self) -> str:
         return repr(self._replay)
 
     def _save(self) -> None:
-        self._replay.save()
-        self._report()
+        from transports.replay import CassetteError  # noqa: PLC0415 - it is there already.
 
-    def _report(self) -> None:
+        # The program has ended. Who runs it shows what has become of the cassette.
+        with suppress(CassetteError), self._reporting():
+            self._replay.save()
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        from transports.replay import CassetteError  # noqa: PLC0415 - it is there already.
+
+        try:
+            yield
+        except CassetteError as error:
+            report(self._replay.path, self._environ, problem=str(error))
+            raise
         if self._replay.recorded:
             report(self._replay.path, self._environ)

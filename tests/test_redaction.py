@@ -189,6 +189,8 @@ SHAPES = [
     "github_pat_11ABCDEFG0abcdefghijkl_MNOPQRSTUVWXYZ",
     "ya29.a0AfH6SMBx-0123456789_abc",
     "b44k_0123456789abcdef",
+    "AIza0123456789abcdefghijABCDEFGHIJ01234",
+    "sk_live_0123456789abcdefABCDEF",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75, and it is cut off",
 ]
@@ -200,6 +202,18 @@ def test_the_shape_of_a_well_known_token_is_enough(shape: str) -> None:
     kept = Redactor([]).text(f"The value {shape}")
     assert token not in kept
     assert kept.endswith(REDACTED)
+
+
+@pytest.mark.parametrize(
+    ("before", "token"),
+    [
+        ("https://hooks.slack.com/services/", "T012AB3C4/B056DE7F8/abcdefghijklmnopqrstuvwx"),
+        ("https://discord.com/api/webhooks/", "123456789012345678/abc-DEF_0123456789abcdef"),
+        ("https://api.telegram.org/bot", "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"),
+    ],
+)
+def test_the_address_of_a_webhook_or_a_bot_is_one(before: str, token: str) -> None:
+    assert Redactor([]).text(f"{before}{token}") == f"{before}{REDACTED}"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import attrs
 import click
 
 from connectors._command._child import run
-from connectors._command._failures import Failure
+from connectors._command._failures import FAILED, Failure
 from connectors._command._options import examples
 from connectors._command._output import tell
 from connectors._command._scrubbed import scrubbed
@@ -53,7 +53,7 @@ def command(*, mode: Mode, cassette: Path | None, program: tuple[str, ...]) -> i
     Tests with the fixture connectors_cassette record into a file each, and with --cassette every
     Client.from_env() that has no transport of its own records into that one. What is shown in the
     end, on standard error: each file, how many exchanges it holds, and where secrets were taken
-    out of it. The exit code is the command's.
+    out of it. The exit code is the command's, or 1 if that is 0 and a file could not be written.
     """
     if mode_in(os.environ, mode) == "none":
         raise Failure(
@@ -65,12 +65,12 @@ def command(*, mode: Mode, cassette: Path | None, program: tuple[str, ...]) -> i
         told.touch(mode=0o600)
         wanted = _wanted(mode, cassette)
         code = run(program, {**os.environ, **wanted.variables, RECORDED: str(told)})
-        paths = reported(told)
-    for path in paths:
-        _show(path)
-    if not paths:
+        cassettes = reported(told)
+    for path, problem in cassettes.items():
+        _show(path, problem)
+    if not cassettes:
         tell(f"Nothing was recorded. {wanted.why_nothing}")
-    return code
+    return code or (FAILED if any(cassettes.values()) else 0)
 
 
 @attrs.frozen
@@ -115,7 +115,10 @@ def _wanted(mode: Mode, cassette: Path | None) -> _Wanted:
     return _Wanted(mode, path, existed=path is not None and path.exists())
 
 
-def _show(path: Path) -> None:
+def _show(path: Path, problem: str | None) -> None:
+    if problem is not None:
+        tell(problem)
+        return
     try:
         cassette = read(path)
     except CassetteError as error:

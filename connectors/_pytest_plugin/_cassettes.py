@@ -45,17 +45,12 @@ def cassette(item: pytest.Item, mode: str, settings: Mapping[str, object]) -> Re
     return ReplayTransport(path_of(item), mode, FreshTransport(), **settings)  # type: ignore[arg-type]
 
 
-def may_record(transport: ReplayTransport) -> bool:
-    """Does the test reach the service itself?"""
-    is_there = transport.path.exists()
-    return transport.mode in {"new_episodes", "all"} or (transport.mode == "once" and not is_there)
-
-
-def told_of(transport: ReplayTransport) -> dict[str, object]:
+def told_of(transport: ReplayTransport, *, kept: bool) -> dict[str, object]:
     """What the summary of the session tells of it, in types that go from process to process."""
     return {
         "path": str(transport.path),
         "recorded": transport.recorded,
+        "kept": kept,
         "unused": list(transport.unused),
     }
 

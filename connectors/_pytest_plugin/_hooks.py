@@ -175,7 +175,8 @@ def mock_connectors(request: pytest.FixtureRequest) -> "MockConnectors":
 def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTransport"]:
     """Answers recorded in `cassettes/<test file>/<test>.json`: a transport for a client.
 
-    Nothing is recorded without `--connectors-record` or `BASE44_RECORD_MODE`. A request without an
+    Nothing is recorded without `--connectors-record` or `BASE44_RECORD_MODE`, and only what a test
+    that passes has recorded is kept. A request without an
     answer fails the test, also when the program has swallowed the error; and where nothing is
     recorded, a test that passes has to use all that the cassette holds. Arguments of the mark
     `connectors_cassette` go to the `ReplayTransport`.
@@ -189,18 +190,20 @@ def connectors_cassette(request: pytest.FixtureRequest) -> Iterator["ReplayTrans
     settings = _cassettes.settings_in(marker) if marker else {}
     transport = _cassettes.cassette(item, _record_mode(request.config), settings)
     item.stash[_HINT] = partial(_cassettes.add_hint, transport)
-    may_record = _cassettes.may_record(transport)
-    if guard is not None and may_record:
+    if guard is not None and transport.records:
         guard.open = True
     yield transport
+    passed = item.stash[_PASSED]
+    item.stash[_CASSETTE] = _cassettes.told_of(transport, kept=passed)
+    if not passed:
+        # What it has recorded is the half of a test, or what went wrong: nothing to play from.
+        transport.discard()
+        return
     transport.save()
     if transport.recorded:
         report(transport.path)
-    item.stash[_CASSETTE] = _cassettes.told_of(transport)
-    if not item.stash[_PASSED]:
-        return
     transport.assert_all_recorded()
-    if not may_record and not settings.get("allow_unused"):
+    if not transport.records and not settings.get("allow_unused"):
         transport.assert_all_played()
 
 

@@ -27,7 +27,8 @@ def _section(terminal: "pytest.TerminalReporter", title: str, lines: Sequence[st
 def _lines(cassette: Mapping[str, object]) -> Iterator[str]:
     path, unused = os.path.relpath(str(cassette["path"])), cassette["unused"]
     if cassette["recorded"]:
-        yield f"{path}: recorded {cassette['recorded']}"
+        lost = "" if cassette["kept"] else ", not kept: the test has not passed"
+        yield f"{path}: recorded {cassette['recorded']}{lost}"
     if unused:
         assert isinstance(unused, list)
         yield f"{path}: not used: {', '.join(unused)}"

@@ -7,6 +7,7 @@ in memory. Nothing in here needs pytest; with pytest there are the fixtures `moc
 `connectors_cassette` besides.
 """
 
+from connectors._pytest_plugin._guard import RealConnectionError
 from connectors.testing._mock import MockConnectors, mock_client
 from connectors.testing._scripts import ConnectionMapping, Given
 from connectors.testing._words import (
@@ -37,6 +38,7 @@ __all__ = [
     "ConnectionMapping",
     "Given",
     "MockConnectors",
+    "RealConnectionError",
     "Unusable",
     "mock_client",
 ]

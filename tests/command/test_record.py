@@ -237,6 +237,19 @@ def test_what_one_client_has_recorded_is_not_played_to_the_next(
     assert "slack.json: 2 interactions.\n" in done.stderr
 
 
+@pytest.mark.parametrize("program", [PROGRAM, NEVER_CLOSED], ids=["closed", "never closed"])
+def test_why_a_cassette_could_not_be_written_is_shown(
+    tmp_path: Path, service: str, program: str
+) -> None:
+    ends = 'get_connection("slack")'
+    blocked = program.replace(ends, f"{ends}; open('folder', 'x')")
+    arguments = (*COMMAND, "record", "--cassette", "folder/slack.json", "--", sys.executable, "-c")
+    done = ran(tmp_path, (*arguments, blocked), service)
+    assert done.returncode == 1
+    assert "folder/slack.json can't be written: " in done.stderr
+    assert "Nothing was recorded" not in done.stderr
+
+
 def test_processes_at_the_same_time_share_a_cassette(tmp_path: Path, service: str) -> None:
     done = record(tmp_path, TWO_PROCESSES, service)
     assert (done.returncode, done.stderr.count("Recorded")) == (0, 1)
@@ -444,8 +457,9 @@ def test_who_reports_needs_nobody_who_wants_to_know(tmp_path: Path) -> None:
     told.touch()
     for name in ("a.json", "b.json", "a.json"):
         report(tmp_path / name, {RECORDED: str(told)})
-    assert reported(told) == [tmp_path / "a.json", tmp_path / "b.json"]
-    assert len(told.read_text().splitlines()) == 3
+    report(tmp_path / "b.json", {RECORDED: str(told)}, problem="full")
+    assert reported(told) == {tmp_path / "a.json": None, tmp_path / "b.json": "full"}
+    assert len(told.read_text().splitlines()) == 4
 
 
 def test_a_line_is_written_at_once_by_many_processes(tmp_path: Path) -> None:
@@ -457,4 +471,4 @@ def test_a_line_is_written_at_once_by_many_processes(tmp_path: Path) -> None:
     running = [subprocess.Popen(command, env=env, cwd=tmp_path) for _ in range(4)]
     assert [process.wait(60) for process in running] == [0] * 4
     assert len(told.read_text().splitlines()) == 800
-    assert reported(told) == [tmp_path / name for name in names]
+    assert reported(told) == dict.fromkeys(tmp_path / name for name in names)

@@ -287,3 +287,29 @@ def test_a_request_without_an_answer_fails_a_test_that_swallows_the_error(
     run = project.run(environment=service.environment)
     assert run.counts(passed=1, error=1), run.output
     assert "There is no cassette" in run.output
+
+
+HALF = (
+    HELPERS
+    + """
+def test_one(connectors_cassette):
+    asyncio.run(ask(connectors_cassette, "slack"))
+    assert os.environ.get("WELL")
+"""
+)
+
+
+def test_what_a_test_has_recorded_that_does_not_pass_is_not_kept(
+    project: Project, service: Service
+) -> None:
+    project.write("test_it.py", HALF)
+    failed = project.run("--connectors-record=once", environment=service.environment)
+    assert failed.counts(failed=1), failed.output
+    assert f"{FILE}: recorded 1, not kept: the test has not passed" in failed.output
+    assert not (project.folder / "cassettes").exists()
+    well = {**service.environment, "WELL": "1"}
+    assert project.run("--connectors-record=once", environment=well).counts(passed=1)
+    before = (project.folder / FILE).read_bytes()
+    again = project.run("--connectors-record=all", environment=service.environment)
+    assert again.counts(failed=1), again.output
+    assert (project.folder / FILE).read_bytes() == before

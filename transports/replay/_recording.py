@@ -86,6 +86,11 @@ class Recording:
         """Keep what the file holds: it is a part of this recording, which somebody has begun."""
         self._replacing = False
 
+    def discard(self) -> None:
+        """Forget what is not written."""
+        self._slots = []
+        self._saved = self._tried = True
+
     def begin(self) -> int:
         """Keep a place for a request that is sent now: answers come in another order."""
         self._slots.append(None)

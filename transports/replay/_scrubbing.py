@@ -12,16 +12,23 @@ its request.
 
 import json
 import re
-from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Final, TypeAlias, TypeVar, final
 from urllib.parse import quote_plus, unquote_plus
 
 import attrs
 
 from transports._secret import Secret
-from transports._shapes import SHAPES, names_a_secret, plain_name
+from transports._shapes import names_a_secret
+from transports.replay._clues import (
+    CREDENTIAL,
+    TOKEN_LIKE,
+    hides,
+    hides_in_a_form,
+    in_cookies,
+    in_credential,
+    looking_like_one,
+)
 from transports.replay._interaction import (
     Fields,
     Interaction,
@@ -43,40 +50,7 @@ _T = TypeVar("_T")
 # Deeper than this nobody looks for a field by its name; it is text then.
 _DEEPEST: Final = 64
 
-# Names of a query or a form that mean a secret, or something else: `state=open`, `code=US`. There
-# the value decides, which of a secret is long, or has a digit and is not short.
-_IN_A_FORM: Final = frozenset({"code", "key", "nonce", "sig", "state"})
-_LIKE_ONE: Final = re.compile(r"(?=.*[0-9]).{8,}|.{20,}", re.DOTALL)
-_ALSO: Final = (
-    "accesskey",
-    "jwt",
-    "otp",
-    "passcode",
-    "passphrase",
-    "passwd",
-    "pwd",
-    "secretkey",
-    "sessionid",
-    "signature",
-)
-
-_CREDENTIAL: Final = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9-]*) +(?P<credential>\S.*)", re.DOTALL
-)
-# In prose, a value counts only when it is no word: it has a digit, or is very long.
-_NAMED: Final = re.compile(
-    r"(?i:token|secret|passw(?:or)?d|passphrase|api[_-]?key|private[_-]?key|credential|signature|jwt)s?"
-    r"(?:[\"']?\s{0,4}[:=>]\s{0,4}[\"']?|\"\r?\n\r?\n)"
-    r"(?P<value>(?=[^\s\"'&,;<>]*[0-9]|[^\s\"'&,;<>]{24})[^\s\"'&,;<>]{6,})"
-)
-_IN_A_QUERY: Final = re.compile(
-    r"[?&](?:code|key|nonce|sig|state)="
-    r"(?P<value>(?=[^&#\s\"'<>]*[0-9]|[^&#\s\"'<>]{20})[^&#\s\"'<>]{8,})"
-)
-_USERINFO: Final = re.compile(r"(?<=://)(?P<value>[^/\s:@]{1,256}:[^/\s@]{1,256})(?=@)")
-_NETS: Final = (SHAPES, _NAMED, _IN_A_QUERY, _USERINFO)
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_TOKEN_LIKE: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9._~+/=-]{16,}")
 
 
 @final
@@ -139,7 +113,7 @@ class Scrubber:
 
     def _fields(self, fields: Fields) -> Fields:
         for name, value in fields:
-            for secret in _in_cookies(name.lower(), value):
+            for secret in in_cookies(name.lower(), value):
                 self._known.learn(secret)
         kept = (pair for pair in fields if not is_dropped(pair[0]))
         return tuple((name, self._field(name, value)) for name, value in kept)
@@ -147,11 +121,11 @@ class Scrubber:
     def _field(self, name: str, value: str) -> str:
         if is_shown(name):
             return self._url(value) if name.lower() in _URLS else self.text(value)
-        parts = _CREDENTIAL.fullmatch(value.strip())
+        parts = CREDENTIAL.fullmatch(value.strip())
         if parts is None or not names_a_secret(name):
-            told = names_a_secret(name) or _TOKEN_LIKE.fullmatch(value.strip())
+            told = names_a_secret(name) or TOKEN_LIKE.fullmatch(value.strip())
             return self._hidden(value.strip(), learn=bool(told))
-        for secret in _in_credential(parts["scheme"], parts["credential"]):
+        for secret in in_credential(parts["scheme"], parts["credential"]):
             self._known.learn(secret)
         return f"{parts['scheme']} {self._hidden(parts['credential'])}"
 
@@ -166,7 +140,7 @@ class Scrubber:
     def _pair(self, pair: str) -> str:
         name, mark, value = pair.partition("=")
         meant = unquote_plus(value)
-        if meant and _hides_in_a_form(unquote_plus(name), meant):
+        if meant and hides_in_a_form(unquote_plus(name), meant):
             return f"{self.text(name)}{mark}{self._hidden(meant)}"
         inside = _structure(meant)
         if inside is not None:
@@ -195,10 +169,10 @@ class Scrubber:
                 return [self._json(item, depth + 1) for item in value]
             case dict():
                 # A form in JSON, as some providers take one (RFC 6749, section 4.1.3).
-                hides = _hides_in_a_form if "grant_type" in value else _hides
+                hidden_by = hides_in_a_form if "grant_type" in value else hides
                 return {
                     self.text(name): self._all_hidden(item)
-                    if hides(name, item)
+                    if hidden_by(name, item)
                     else self._json(item, depth + 1)
                     for name, item in value.items()
                 }
@@ -228,39 +202,10 @@ class Scrubber:
         return self._placeholders.of(secret)
 
     def _looks_like_one(self, text: str) -> Iterator[Sighting]:
-        for net in _NETS:
-            for found in net.finditer(text):
-                group = "value" if "value" in net.groupindex else 0
-                if not PLACEHOLDER.search(found[group]):
-                    secret = Secret(found[group])
-                    self._known.learn(secret)
-                    yield Sighting(found.span(group), secret)
-
-
-def _hides(name: str, _: Json) -> bool:
-    return names_a_secret(name) or plain_name(name).endswith(_ALSO)
-
-
-def _hides_in_a_form(name: str, value: Json) -> bool:
-    told = plain_name(name) in _IN_A_FORM and _LIKE_ONE.fullmatch(str(value))
-    return bool(told) or _hides(name, value)
-
-
-def _in_cookies(name: str, value: str) -> Iterator[Secret]:
-    """The values of cookies. Of one that is set, what follows says how long and where."""
-    pairs = {"cookie": value.split(";"), "set-cookie": value.split(";")[:1]}.get(name, ())
-    for pair in pairs:
-        yield Secret(pair.partition("=")[2].strip().strip('"'))
-
-
-def _in_credential(scheme: str, credential: str) -> Iterator[Secret]:
-    """The parts of a credential that are secret by themselves."""
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            whole = Secret(b64decode(credential).decode())
-            password = Secret(whole.reveal().partition(":")[2])
-            # OAuth encodes it as a form does (RFC 6749, section 2.3.1); not everybody does.
-            yield from (whole, password, Secret(unquote_plus(password.reveal())))
+        for span, secret in looking_like_one(text):
+            if not PLACEHOLDER.search(secret.reveal()):
+                self._known.learn(secret)
+                yield Sighting(span, secret)
 
 
 def _structure(text: str) -> list[Json] | dict[str, Json] | None:

@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal, TypeAlias, TypeVar, get_args
-
-from transports.replay._interaction import Interaction
 
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
 """`none` records nothing; `once` records a file that is not there yet; `new_episodes` records what
@@ -70,9 +68,3 @@ def checked_age(max_age: float | None) -> timedelta | None:
     if isinstance(max_age, bool) or not isinstance(max_age, int | float) or not max_age > 0:
         raise ValueError(f"max_age is a number of seconds above 0, or None, not {max_age!r}.")
     return timedelta(seconds=min(max_age, timedelta.max.total_seconds() // 2))
-
-
-def age_of(interactions: Collection[Interaction]) -> timedelta:
-    """The age of the oldest; what does not say when it was recorded is as old as now."""
-    now = datetime.now(UTC)
-    return now - min((one.recorded_at or now for one in interactions), default=now)

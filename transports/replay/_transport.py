@@ -8,9 +8,7 @@ before `save` or `aclose`: only then it is known what was a secret.
 import os
 import warnings
 from collections.abc import Collection, Iterable
-from datetime import timedelta
 from pathlib import Path
-from secrets import token_bytes
 from types import TracebackType
 from typing import Self, final, get_args
 
@@ -24,14 +22,10 @@ from transports._errors import BodyTooLargeError, TransportError
 from transports._lifetime import Lifetime
 from transports._secret import Secret
 from transports.replay._errors import (
-    CassetteFormatError,
-    StaleCassetteError,
-    StaleCassetteWarning,
     UnrecordedRequestError,
     UnusedInteractionError,
 )
 from transports.replay._faults import is_recordable, raised_again
-from transports.replay._format import Cassette
 from transports.replay._interaction import (
     Interaction,
     RecordedFault,
@@ -42,18 +36,16 @@ from transports.replay._interaction import (
 from transports.replay._known import KnownSecrets
 from transports.replay._matching import PARTS, Part, Playlist, fingerprint
 from transports.replay._mismatch import Unmatched, line
+from transports.replay._opening import opened
 from transports.replay._placeholders import Placeholders
-from transports.replay._reading import read
-from transports.replay._recording import NOT_OURS, Recording
+from transports.replay._recording import Recording
 from transports.replay._scrubbing import Scrubber
 from transports.replay._settings import (
     Mode,
     WhenStale,
-    age_of,
     checked,
     checked_age,
     checked_parts,
-    effective_mode,
 )
 
 
@@ -120,10 +112,9 @@ class ReplayTransport:
     ) -> None:
         named = _wrapped(secrets)
         del secrets  # A traceback shows the arguments of this frame.
-        self._path = Path(path).absolute()
-        self._mode = effective_mode(mode)
-        self._forced = self._mode != mode
         self._match_on = checked_parts(match_on, PARTS)
+        checked("when_stale", when_stale, get_args(WhenStale))
+        self._opened = opened(Path(path).absolute(), mode, checked_age(max_age), when_stale)
         self._latency = latency
         self._ordered = ordered
         self._allow_unused = allow_unused
@@ -131,52 +122,41 @@ class ReplayTransport:
         self._owns_inner = inner is None
         self._unrecorded: list[str] = []
         self._lifetime = Lifetime("replay transport")
-        checked("when_stale", when_stale, get_args(WhenStale))
-        oldest = checked_age(max_age)
-        cassette = read(self._path)
-        if cassette is not None and self._is_stale(cassette, oldest, when_stale):
-            self._mode = "all"
-        self._missing = cassette is None
-        self._records = self._mode in {"new_episodes", "all"} or (
-            self._mode == "once" and cassette is None
-        )
-        held = cassette or Cassette(salt=token_bytes(16))
-        if self._records and held.salt is None:
-            raise CassetteFormatError(NOT_OURS.format(self._path))
-        salt = held.salt or token_bytes(16)
         known = KnownSecrets(named)
-        self._scrubber = Scrubber(Placeholders(salt), known)
-        played = () if self._mode == "all" else held.interactions
-        requests = [one.request for one in played]
-        if held.salt is None:
-            # What others have recorded is scrubbed as what is sent, or the two would not be alike.
-            requests = [self._scrubber.request(request) for request in requests]
-        self._playlist = Playlist(
-            played,
-            requests,
-            self._match_on,
-            ordered=ordered,
-            repeats=repeats,
-        )
+        self._scrubber = Scrubber(Placeholders(self._opened.salt), known)
+        self._playlist = self._played_list(repeats=repeats)
         self._recording = Recording(
-            self._path,
-            held.interactions,
-            salt=salt,
+            self._opened.path,
+            self._opened.interactions,
+            salt=self._opened.salt,
             scrubber=self._scrubber,
             known=known,
             match_on=self._match_on,
-            replacing=self._mode == "all",
+            replacing=self._opened.mode == "all",
         )
+
+    def _played_list(self, *, repeats: bool) -> Playlist:
+        played = self._opened.played
+        requests = [one.request for one in played]
+        if not self._opened.is_ours:
+            # What others have recorded is scrubbed as what is sent, or the two would not be alike.
+            requests = [self._scrubber.request(request) for request in requests]
+        return Playlist(played, requests, self._match_on, ordered=self._ordered, repeats=repeats)
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self._path
+        return self._opened.path
 
     @property
     def mode(self) -> Mode:
         """The mode that holds, which is `none` where `CI` is set."""
-        return self._mode
+        return self._opened.mode
+
+    @property
+    def records(self) -> bool:
+        """May a request be sent, and recorded?"""
+        return self._opened.records
 
     @property
     def played(self) -> int:
@@ -212,8 +192,10 @@ class ReplayTransport:
         """
         sent = self._scrubber.request(as_sent(request))
         sought = fingerprint(sent, self._match_on)
-        found = None if self._lifetime.closed else self._playlist.take(sought)
-        if found is None and self._records:
+        # What has ended before it begins takes no answer from those that come after it.
+        over = self._lifetime.closed or request.deadline <= anyio.current_time()
+        found = None if over else self._playlist.take(sought)
+        if found is None and self.records:
             return await self._recorded(request)
         with self._lifetime.attempt(request) as attempt:
             await anyio.lowlevel.checkpoint()
@@ -230,6 +212,10 @@ class ReplayTransport:
             CassetteError: It can't be written, or a secret would be in it. The file is as it was.
         """
         self._recording.save()
+
+    def discard(self) -> None:
+        """Forget what was recorded and is not written yet, as what a failed test has recorded."""
+        self._recording.discard()
 
     async def aclose(self) -> None:
         """Close the transport, end what is under way, and write what was recorded.
@@ -266,7 +252,7 @@ class ReplayTransport:
         if unused:
             listed = "\n".join(f"    {one}" for one in unused)
             raise UnusedInteractionError(
-                f"The cassette {self._path} has answers that nobody asked for:\n{listed}\n"
+                f"The cassette {self.path} has answers that nobody asked for:\n{listed}\n"
                 "Send these requests, record the cassette anew, or give allow_unused=True."
             )
 
@@ -282,12 +268,12 @@ class ReplayTransport:
         await self.aclose()
         if kind is None:
             self.assert_all_recorded()
-            if not self._records and not self._allow_unused:
+            if not self.records and not self._allow_unused:
                 self.assert_all_played()
 
     def __repr__(self) -> str:
         return (
-            f"<ReplayTransport {str(self._path)!r} mode={self._mode!r} "
+            f"<ReplayTransport {str(self.path)!r} mode={self.mode!r} "
             f"played={self.played} recorded={self.recorded}>"
         )
 
@@ -345,35 +331,18 @@ class ReplayTransport:
             self._inner = AiohttpTransport()
         return self._inner
 
-    def _is_stale(
-        self, cassette: Cassette, max_age: timedelta | None, when_stale: WhenStale
-    ) -> bool:
-        """Is it too old, and to be recorded anew?"""
-        age = age_of(cassette.interactions)
-        if max_age is None or age <= max_age:
-            return False
-        told = (
-            f"The cassette {self._path} was recorded {age.days} days ago, and max_age is "
-            f"{max_age.total_seconds():g} seconds: record it anew with mode='all'."
-        )
-        if when_stale == "fail":
-            raise StaleCassetteError(told)
-        if when_stale == "record" and self._mode != "none":
-            return True
-        warnings.warn(told, StaleCassetteWarning, stacklevel=3)
-        return False
-
     def _explained(self, sent: RecordedRequest) -> str:
-        if self._missing:
+        if not self._opened.is_there:
             return (
-                f"There is no cassette {self._path}, and the mode is {self._mode!r}"
-                f"{' because CI is set' if self._forced else ''}: record one with mode='once'."
+                f"There is no cassette {self.path}, and the mode is {self.mode!r}"
+                f"{' because CI is set' if self._opened.is_forced else ''}: record one with "
+                "mode='once'."
             )
         unmatched = Unmatched(
             sent,
             fingerprint(sent, self._match_on),
             self._match_on,
-            self._path,
+            self.path,
             self._ordered,
         )
         advice = (
