@@ -123,16 +123,21 @@ def _connecting(hosts: Hosts, arguments: _Arguments) -> _Reading:
     # Without an address it goes where the socket is connected to.
     if getattr(sock, "family", None) not in _FAMILIES or not isinstance(address, tuple):
         return "", "", False
-    host, port = map(str, address[:2])
-    return "connects to", f"{host} port {port}", not hosts.may_connect(host)
+    host = _text(address[0]) or ""
+    return "connects to", f"{host} port {address[1]}", not hosts.may_connect(host)
 
 
 def _looking_up(hosts: Hosts, arguments: _Arguments) -> _Reading:
-    name = arguments[0]
-    text = name.decode("ascii", "replace") if isinstance(name, bytes) else name
-    if not isinstance(text, str):
+    name = _text(arguments[0])
+    if name is None:
         return "", "", False
-    return "looks up the name", text, not hosts.may_look_up(text)
+    return "looks up the name", name, not hosts.may_look_up(name)
+
+
+def _text(host: object) -> str | None:
+    """The name of a host, which may be in bytes."""
+    text = host.decode("ascii", "replace") if isinstance(host, bytes | bytearray) else host
+    return text if isinstance(text, str) else None
 
 
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6})

@@ -16,6 +16,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _NAME: Final = re.compile(r"[\w.-]+")
+_IPV4: Final = 4
+_EVERYBODY: Final = IPv4Address("255.255.255.255")
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
@@ -92,7 +94,18 @@ def _is_number(host: str) -> bool:
 
 def _is_here(address: Address) -> bool:
     # What is unspecified leads to this machine, too.
-    return address.is_loopback or address.is_unspecified
+    return address.is_loopback or address.is_unspecified or _is_ours(address)
+
+
+def _is_ours(address: Address) -> bool:
+    """Is it one of this machine's own? To no other a socket can be bound."""
+    if address.is_multicast or address == _EVERYBODY:
+        return False
+    family = socket.AF_INET if address.version == _IPV4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        sock.bind((str(address), 0))
+        return True
+    return False
 
 
 def _is_local(name: str) -> bool:

@@ -58,6 +58,8 @@ def test_what_leads_to_another_machine_is_refused_and_remembered(
     ("event", "arguments"),
     [
         ("socket.connect", (STREAM, ("127.0.0.1", 80))),
+        ("socket.connect", (STREAM, (b"127.0.0.1", 80))),
+        ("socket.connect", (STREAM, (bytearray(b"localhost"), 80))),
         ("socket.connect", (STREAM_6, ("::1", 80, 0, 0))),
         ("socket.connect", (UNIX, "/run/a")),
         ("socket.connect", (UNIX, FOREIGN)),
@@ -101,7 +103,7 @@ def test_the_same_attempt_is_told_once_and_each_other_too(guard: Guard) -> None:
     for _ in range(3):
         connect()
     with pytest.raises(RealConnectionError):
-        _heard("socket.connect", (STREAM, ("192.0.2.2", 1)))
+        _heard("socket.connect", (STREAM, ("198.51.100.1", 1)))
     assert str(guard.take()).count(" connects to ") == 2
 
 

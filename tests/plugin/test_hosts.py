@@ -1,6 +1,7 @@
 """Which hosts a test may reach."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -36,6 +37,7 @@ def test_this_machine_may_be_reached_however_it_is_called(host: str) -> None:
         "::ffff:192.0.2.1",
         "fe80::1%eth0",
         "<broadcast>",
+        "255.255.255.255",
         "224.0.0.1",
         "service.example",
         "localhost.example",
@@ -44,6 +46,13 @@ def test_this_machine_may_be_reached_however_it_is_called(host: str) -> None:
 )
 def test_no_other_may_be_reached(host: str) -> None:
     assert not Hosts().may_connect(host)
+
+
+def test_an_address_of_this_machine_itself_may_be_reached() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        # Nothing is sent: the system only says from which address it would be.
+        sock.connect(("198.51.100.1", 9))
+        assert Hosts().may_connect(sock.getsockname()[0])
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "127.1", "0x7f.1"])
@@ -79,7 +88,7 @@ def test_the_addresses_of_an_allowed_name_may_be_reached() -> None:
     # A name to us, and the system knows its address without asking anybody.
     hosts = Hosts(["no-such-name.invalid", "3221225985"])
     assert hosts.may_connect("192.0.2.1")
-    assert not hosts.may_connect("192.0.2.2")
+    assert not hosts.may_connect("198.51.100.1")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ what was expected there; never by what was found, which may be a secret.
 """
 
 import json
-import math
+import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Collection, Iterator, Mapping
@@ -126,7 +126,7 @@ class Place:
         number = self.value
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise self.wrong("a number of seconds")
-        if not 0 <= number < math.inf:
+        if not 0 <= number <= sys.float_info.max:
             raise self.wrong("a number of seconds")
         return float(number)
 
@@ -158,7 +158,10 @@ class Place:
         moment = _moment(self.value) if isinstance(self.value, str) else self.value
         if not isinstance(moment, datetime):
             raise self.wrong("a date and time, like 2026-11-30T20:00:00Z")
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError:
+            raise self.wrong("a date and time between the years 1 and 9999") from None
 
     def as_body(self, encoding: str = "utf-8") -> bytes | None:
         """The body that a value stands for; text in an encoding that is known, or else in UTF-8."""

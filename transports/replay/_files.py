@@ -67,7 +67,8 @@ def write(path: Path, text: str) -> None:
     """
     draft = path.with_name(f".{path.name}.{token_hex(4)}.new")
     try:
-        with draft.open("x", encoding="utf-8", newline="\n") as file:
+        # Half of a character, which somebody has written by hand, is an escape of JSON then.
+        with draft.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -9,6 +9,7 @@ A recording looks through many short texts for many secrets, so these are found 
 one look at every place of a text, however many are known.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, final
 
@@ -23,6 +24,9 @@ _SHORTEST: Final = 8
 _SHORTEST_PART: Final = 8
 # Of a secret that is shorter, a part is a word like any other.
 _LONG: Final = 16
+# A part that is words, or a time, may stand anywhere: `application`, `2026-11-30T20:00`.
+_WORD: Final = "[A-Z]?[a-z]{0,14}"
+_WORDS: Final = re.compile(rf"{_WORD}(?:[-_./=:]{_WORD})*|[0-9TZ:.+-]+")
 # By so many letters the forms are told apart.
 _BEGINNING: Final = 4
 
@@ -56,6 +60,8 @@ class _Trace:
         span = begin, begin + len(self.form.reveal())
         if self.least:
             span = self._extended(text, *span)
+            if _WORDS.fullmatch(text, *span):
+                return None
         return span if span[1] - span[0] >= self.least else None
 
     def _extended(self, text: str, begin: int, end: int) -> Span:

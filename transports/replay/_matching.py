@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, Literal, TypeAlias, TypeGuard, final, get_args
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 
@@ -42,18 +42,22 @@ class Fingerprint:
     exact: tuple[object, ...] = attrs.field(repr=False)
     """The same with the placeholders as they are, and the credentials."""
 
+    parts: tuple[Part, ...]
+    """Which parts they are."""
+
     def fits(self, sought: "Fingerprint") -> bool:
         """Is a recorded request the one that is sought?"""
-        return all(map(fits, self.alike, sought.alike))
+        return all(map(fits, self.parts, self.alike, sought.alike))
 
 
 def fingerprint(request: RecordedRequest, match_on: Collection[Part]) -> Fingerprint:
     """What a scrubbed request is compared by."""
     parts = parts_of(request)
-    values = tuple(parts[part] for part in PARTS if part in match_on)
+    counting = tuple(part for part in PARTS if part in match_on)
+    values = tuple(parts[part] for part in counting)
     credentials = (pair for pair in request.headers if names_a_secret(pair[0]))
     sent = tuple(sorted((name.lower(), value) for name, value in credentials))
-    return Fingerprint(tuple(map(alike, values)), (*values, sent))
+    return Fingerprint(tuple(map(alike, values)), (*values, sent), counting)
 
 
 def parts_of(request: RecordedRequest) -> Mapping[Part, str]:
@@ -65,7 +69,7 @@ def parts_of(request: RecordedRequest) -> Mapping[Part, str]:
         "method": request.method,
         "server": f"{url.scheme}://{url.hostname}:{port}",
         "path": url.path or "/",
-        "query": "&".join(f"{name}={value}" for name, value in query),
+        "query": urlencode(query, errors="surrogatepass"),
         "body": _body(request.body or b"", request.headers),
     }
 
@@ -142,6 +146,7 @@ class Playlist:
             self._queues.setdefault(one.alike, deque()).append(index)
         self._last: dict[tuple[str, ...], int] = {}
         self._played: set[int] = set()
+        self._first_unused = 0
 
     @property
     def played(self) -> int:
@@ -168,8 +173,10 @@ class Playlist:
         return self.interactions[index]
 
     def _turn(self, sought: Fingerprint) -> int | None:
-        turn = next((index for index, _ in self.unused()), None)
-        return turn if turn is not None and self._prints[turn].fits(sought) else None
+        while self._first_unused in self._played:
+            self._first_unused += 1
+        turn = self._first_unused
+        return turn if turn < len(self._prints) and self._prints[turn].fits(sought) else None
 
     def _next(self, sought: Fingerprint) -> int | None:
         queue: Collection[int] = self._queues.get(sought.alike, ())
@@ -189,8 +196,8 @@ class Playlist:
         return sum(one.fits(sought) for one in self._prints)
 
 
-def fits(recorded: str, sent: str) -> bool:
-    """Is a text what was recorded, with anything where a placeholder stands?"""
+def fits(part: Part, recorded: str, sent: str) -> bool:
+    """Is a part what was recorded, with any one value where a placeholder stands?"""
     first, *rest = recorded.split(ANY)
     if not rest:
         return recorded == sent
@@ -199,7 +206,15 @@ def fits(recorded: str, sent: str) -> bool:
     for piece in between:
         # The earliest place leaves the most room for what follows.
         found = sent.find(piece, place + 1)
-        if found < 0:
+        if found < 0 or _is_more(part, sent[place:found]):
             return False
         place = found + len(piece)
-    return sent.startswith(first) and sent.endswith(last) and place < len(sent) - len(last)
+    end = len(sent) - len(last)
+    if place >= end or _is_more(part, sent[place:end]):
+        return False
+    return sent.startswith(first) and sent.endswith(last)
+
+
+def _is_more(part: Part, text: str) -> bool:
+    """Does a text go on after a value: with another segment, pair of a query, or string?"""
+    return any(end in text for end in ("/" if part == "path" else '&"'))

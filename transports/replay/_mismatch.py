@@ -73,7 +73,7 @@ class Unmatched:
     def _differences(self, recorded: RecordedRequest) -> list[tuple[Part, str, str]]:
         theirs, ours = parts_of(recorded), parts_of(self.request)
         compared = ((part, alike(theirs[part]), alike(ours[part])) for part in PARTS)
-        return [one for one in compared if one[0] in self.match_on and not fits(one[1], one[2])]
+        return [one for one in compared if one[0] in self.match_on and not fits(*one)]
 
 
 def line(request: RecordedRequest) -> str:

@@ -30,6 +30,9 @@ def read(path: Path) -> Cassette | None:
         CassetteFormatError: It is no cassette. The message says where, and shows nothing of it.
         OSError: It can't be read.
     """
+    if path.is_fifo():
+        # To read it would be to wait for somebody who writes.
+        raise CassetteFormatError(f"{path} is no cassette: it is a pipe.")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -53,6 +56,8 @@ def _from_json(path: Path, text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         problem = f"breaks off in line {error.lineno}" if text else "is empty"
+    except ValueError:
+        problem = "has a number of too many digits"
     except RecursionError:
         pass
     # Outside of the handler: the error holds the whole text.

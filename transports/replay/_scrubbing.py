@@ -10,7 +10,6 @@ So what has taught something is gone through again: what an answer shows to be a
 its request.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias, TypeVar, final
@@ -22,12 +21,12 @@ from transports._secret import Secret
 from transports._shapes import names_a_secret
 from transports.replay._clues import (
     CREDENTIAL,
-    TOKEN_LIKE,
-    hides,
     hides_in_a_form,
+    hides_in_json,
     in_cookies,
     in_credential,
     looking_like_one,
+    looks_like_a_token,
 )
 from transports.replay._interaction import (
     Fields,
@@ -40,17 +39,19 @@ from transports.replay._interaction import (
 from transports.replay._known import KnownSecrets, Sighting
 from transports.replay._placeholders import PLACEHOLDER, Placeholders
 from transports.replay._shown import is_dropped, is_shown
-
-Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+from transports.replay._texts import LINE, Json, dumped, recoded, structure
 
 _URLS: Final = frozenset({"content-location", "location"})
+_WITH_PAIRS: Final = re.compile(r"[?#][^=]*=")
+_IN_A_LINK: Final = re.compile(r"(?<=<)[^<>]+(?=>)")
 
 _T = TypeVar("_T")
+_Hides: TypeAlias = Callable[[str, Json], bool]
 
 # Deeper than this nobody looks for a field by its name; it is text then.
 _DEEPEST: Final = 64
-
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+# A URL may stand in the query of one that stands in the query of another.
+_DEEPEST_URL: Final = 3
 
 
 @final
@@ -120,60 +121,69 @@ class Scrubber:
 
     def _field(self, name: str, value: str) -> str:
         if is_shown(name):
+            if name.lower() == "link":
+                value = _IN_A_LINK.sub(lambda url: self._url(url[0]), value)
             return self._url(value) if name.lower() in _URLS else self.text(value)
         parts = CREDENTIAL.fullmatch(value.strip())
         if parts is None or not names_a_secret(name):
-            told = names_a_secret(name) or TOKEN_LIKE.fullmatch(value.strip())
-            return self._hidden(value.strip(), learn=bool(told))
+            told = names_a_secret(name) or looks_like_a_token(value.strip())
+            return self._hidden(value.strip(), learn=told)
         for secret in in_credential(parts["scheme"], parts["credential"]):
             self._known.learn(secret)
         return f"{parts['scheme']} {self._hidden(parts['credential'])}"
 
-    def _url(self, url: str) -> str:
-        place, mark, query = url.partition("?")
-        return self.text(place) + mark + self._pairs(query)
+    def _url(self, url: str, depth: int = 0) -> str:
+        front, sharp, fragment = url.partition("#")
+        place, mark, query = front.partition("?")
+        pairs = self._pairs(query, depth), self._pairs(fragment, depth)
+        return f"{self.text(place)}{mark}{pairs[0]}{sharp}{pairs[1]}"
 
-    def _pairs(self, text: str) -> str:
-        """A query or a form."""
-        return "&".join(map(self._pair, text.split("&")))
+    def _pairs(self, text: str, depth: int = 0) -> str:
+        """A query, a form or a fragment."""
+        return "&".join(self._pair(pair, depth) for pair in text.split("&"))
 
-    def _pair(self, pair: str) -> str:
+    def _pair(self, pair: str, depth: int) -> str:
         name, mark, value = pair.partition("=")
         meant = unquote_plus(value)
         if meant and hides_in_a_form(unquote_plus(name), meant):
             return f"{self.text(name)}{mark}{self._hidden(meant)}"
-        inside = _structure(meant)
+        inside = structure(meant)
         if inside is not None:
-            return f"{self.text(name)}{mark}{quote_plus(_dumped(self._json(inside, 0)))}"
+            return f"{self.text(name)}{mark}{quote_plus(dumped(self._json(inside, 0)))}"
+        if depth < _DEEPEST_URL and _WITH_PAIRS.search(meant):
+            url = self._url(meant, depth + 1)
+            if url != meant:
+                return self.text(f"{name}{mark}{quote_plus(url)}")
         return self.text(pair)
 
     def _body(self, body: bytes, headers: Fields) -> bytes:
         if is_form(headers):
-            return _recoded(body, self._pairs)
-        return _recoded(body, self._document)
+            return recoded(body, self._pairs)
+        return recoded(body, self._document)
 
     def _document(self, text: str) -> str:
-        value = _structure(text)
+        value = structure(text)
         if value is None:
-            return self.text(text)
+            return self.text(LINE.sub(self._line, text))
         # Always written anew: of a name that comes twice, only the last was looked at.
-        return _dumped(self._json(value, 0))
+        return dumped(self._json(value, 0))
+
+    def _line(self, line: re.Match[str]) -> str:
+        value = structure(line[2])
+        return line[0] if value is None else line[1] + dumped(self._json(value, 0))
 
     def _json(self, value: Json, depth: int) -> Json:
         match value:
             case str():
                 return self._document(value) if depth < _DEEPEST else self.text(value)
             case list() | dict() if depth >= _DEEPEST:
-                return self.text(_dumped(value))
+                return self.text(dumped(value))
             case list():
                 return [self._json(item, depth + 1) for item in value]
             case dict():
-                # A form in JSON, as some providers take one (RFC 6749, section 4.1.3).
-                hidden_by = hides_in_a_form if "grant_type" in value else hides
+                hides = hides_in_a_form if "grant_type" in value else hides_in_json
                 return {
-                    self.text(name): self._all_hidden(item)
-                    if hidden_by(name, item)
-                    else self._json(item, depth + 1)
+                    self.text(name): self._value(name, item, depth + 1, hides)
                     for name, item in value.items()
                 }
             case int() | float() if not isinstance(value, bool):
@@ -181,6 +191,9 @@ class Scrubber:
                 return value if self.text(text) == text else self._hidden(text)
             case _:
                 return value
+
+    def _value(self, name: str, value: Json, depth: int, hides: _Hides) -> Json:
+        return self._all_hidden(value) if hides(name, value) else self._json(value, depth)
 
     def _all_hidden(self, value: Json) -> Json:
         match value:
@@ -206,31 +219,6 @@ class Scrubber:
             if not PLACEHOLDER.search(secret.reveal()):
                 self._known.learn(secret)
                 yield Sighting(span, secret)
-
-
-def _structure(text: str) -> list[Json] | dict[str, Json] | None:
-    """The JSON object or array that a text is, if it is one."""
-    if text.lstrip()[:1] not in {"{", "["}:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, list | dict) else None
-
-
-def _dumped(value: Json) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # Half of a character can be written as an escape alone.
-    return json.dumps(value, separators=(",", ":")) if _SURROGATE.search(text) else text
-
-
-def _recoded(raw: bytes, scrub: Callable[[str], str]) -> bytes:
-    """Bytes after their text was scrubbed; what is no text is taken letter by letter."""
-    try:
-        return scrub(raw.decode()).encode()
-    except UnicodeDecodeError:
-        return scrub(raw.decode("latin-1")).encode("latin-1")
 
 
 def _replaced(text: str, found: list[Sighting], placeholder: Callable[[Secret], str]) -> str:

@@ -40,7 +40,14 @@ _SHOWN: Final = frozenset(
         "x-app-id",
         "x-base44-connector-error",
         "x-data-env",
+        "x-next-page",
+        "x-page",
+        "x-per-page",
+        "x-prev-page",
         "x-request-id",
+        "x-total",
+        "x-total-count",
+        "x-total-pages",
     }
 )
 _LIMITS: Final = ("ratelimit", "x-ratelimit", "x-rate-limit")

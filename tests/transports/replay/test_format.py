@@ -1,6 +1,7 @@
 """The file: what is written is read again, and what is no cassette is refused and left alone."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -147,6 +148,11 @@ DAMAGES: dict[str, tuple[str, object]] = {
     "recorded_at it needs a date": ("interactions[0].recorded_at", "planted"),
     "recorded_at it needs a date and": ("interactions[0].recorded_at", 5),
     "elapsed it needs a number of seconds": ("interactions[0].elapsed", -1),
+    "elapsed it needs a number of": ("interactions[0].elapsed", 10**400),
+    "recorded_at it needs a date and time between": (
+        "interactions[0].recorded_at",
+        "0001-01-01T00:00:00+14:00",
+    ),
     "elapsed it needs a number": ("interactions[0].elapsed", "planted"),
     "fault.error it needs one of BodyTooLargeError": (
         "interactions[0].fault",
@@ -256,6 +262,29 @@ async def test_where_nothing_can_be_written_the_error_says_so(tmp_path: Path) ->
 async def test_what_can_not_be_read_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         ReplayTransport(tmp_path)
+
+
+@on(REAL[:1])
+async def test_a_pipe_is_no_cassette_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(CassetteFormatError, match="it is a pipe"):
+        ReplayTransport(tmp_path / "a.json")
+
+
+@on(REAL[:1])
+async def test_a_number_of_more_digits_than_are_read_is_a_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(f'{{"version": {"9" * 5000}}}')
+    with pytest.raises(CassetteFormatError, match="has a number of too many digits"):
+        ReplayTransport(tmp_path / "a.json")
+
+
+@on(REAL)
+async def test_half_of_a_character_that_somebody_has_written_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    await record(path, [get("/a")])
+    path.write_text(path.read_text().replace("/a", "/\\ud800"))
+    await record(path, [get("/b")], mode="new_episodes")
+    assert [one["request"]["uri"] for one in interactions(path)] == [f"{URL}/\ud800", f"{URL}/b"]
 
 
 @on(REAL)

@@ -49,6 +49,7 @@ OTHERS = {
     "path, encoded": (get("/a%2Fb"), get("/a/b")),
     "query": (get("/a?b=1"), get("/a?b=2")),
     "query, empty": (get("/a?b="), get("/a?c=")),
+    "query, encoded": (get("/a?b=1%26c%3D2"), get("/a?b=1&c=2")),
     "query, twice": (get("/a?b=1"), get("/a?b=1&b=1")),
     "query that only may be a secret": (get("/a?state=open"), get("/a?state=all")),
     "body, JSON": (post("/a", '{"a": 1}'), post("/a", '{"a": 2}')),
@@ -153,12 +154,22 @@ async def test_what_shows_itself_as_a_secret_later_is_anything_in_a_test(path: P
         ("SCRUBBED-aSCRUBBED-a", "xaya", True),
         ("SCRUBBED-aSCRUBBED-a", "xaa", False),
         ("aSCRUBBED-a", "aa", False),
+        ("b=SCRUBBED-&c=2", "b=1&bb=2&c=2", False),
+        ("b=SCRUBBED-&c=SCRUBBED-", "b=1&bb=2&c=3", False),
+        ('{"b": "SCRUBBED-", "c": "2"}', '{"b": "1", "bb": "2", "c": "2"}', False),
     ],
 )
 async def test_something_stands_where_a_placeholder_is(
     recorded: str, sent: str, *, same: bool
 ) -> None:
-    assert fits(recorded, sent) is same
+    assert fits("body", recorded, sent) is same
+
+
+async def test_in_a_path_it_is_one_segment(path: Path) -> None:
+    await record(path, [get("/channels/planted-1/messages")], secrets=["planted-1"])
+    with pytest.raises(UnrecordedRequestError, match="path: recorded "):
+        await ReplayTransport(path).send(get("/channels/a/b/messages"))
+    assert await play(ReplayTransport(path), get("/channels/a/messages")) == ["0"]
 
 
 async def test_the_nearest_recorded_requests_are_named_first(path: Path) -> None:

@@ -52,6 +52,13 @@ JSON = {
     '{"password": 1234, "api_key": 1.5}': '{"password":"*","api_key":"*"}',
     '{"tokens": ["a", {"b": "c"}, null, true, ""]}': '{"tokens":["*",{"b":"*"},null,true,""]}',
     '{"a": "{\\"refresh_token\\": \\"b\\"}"}': '{"a":"{\\"refresh_token\\":\\"*\\"}"}',
+    '{"total_tokens": 21, "max_tokens": 9, "token": 1}': (
+        '{"total_tokens":21,"max_tokens":9,"token":"*"}'
+    ),
+    '{"grant_type": "a", "code": "8f3a9c1e2b", "state": 1}': (
+        '{"grant_type":"a","code":"*","state":1}'
+    ),
+    '{"device_code": "a", "auth_code": "b"}': '{"device_code":"*","auth_code":"*"}',
     '[{"jwt": "a", "otp": "123456", "Signature": "s"}]': '[{"jwt":"*","otp":"*","Signature":"*"}]',
     '{"token": "a", "token": null}': '{"token":null}',
     '{"token_type": "Bearer", "code": "NOT_FOUND"}': '{"token_type":"Bearer","code":"NOT_FOUND"}',
@@ -72,6 +79,13 @@ def test_fields_of_json_are_hidden_by_their_names(body: str, shown: str) -> None
 
 
 FORMS = {
+    "next=https%3A%2F%2Fa.example%2F%3Ftoken%3Dx%26b%3D1": (
+        "next=https%3A%2F%2Fa.example%2F%3Ftoken%3D*%26b%3D1"
+    ),
+    "to=%2F%23a%3Db%26next%3D%252F%253Fpassword%253Dx": (
+        "to=%2F%23a%3Db%26next%3D%252F%253Fpassword%253D*"
+    ),
+    "next=%2F%3Fpage%3D2&a=+b": "next=%2F%3Fpage%3D2&a=+b",
     "client_secret=a+b&grant_type=refresh_token": "client_secret=*&grant_type=refresh_token",
     "code=4%2F0AbCdEfGh&a=b": "code=*&a=b",
     "code=US&state=open&key=PROJ-1": "code=US&state=open&key=PROJ-1",
@@ -94,8 +108,16 @@ TEXTS = {
     "<access_token>8f3a9c1e2b</access_token>": "<access_token>*</access_token>",
     '"client_secret" : "8f3a9c1e2b"; x': '"client_secret" : "*"; x',
     'name="api_key"\r\n\r\n8f3a9c1e2b\r\n--x': 'name="api_key"\r\n\r\n*\r\n--x',
-    'data: {"token": "8f3a9c1e2b"}\n': 'data: {"token": "*"}\n',
+    'name="token"; filename="a"\r\nContent-Type: text/plain\r\n\r\n8f3a9c1e2b\r\n': (
+        'name="token"; filename="a"\r\nContent-Type: text/plain\r\n\r\n*\r\n'
+    ),
+    'data: {"token": "8f3a9c1e2b"}\n': 'data: {"token":"*"}\n',
+    'data: {"password": "no digit"}\r\n\r\n': 'data: {"password":"*"}\r\n\r\n',
+    '{"a":{"password":"b, c"}}\n{"password":"d;e"}': '{"a":{"password":"*"}}\n{"password":"*"}',
+    "[1]\n[broken]\n": "[1]\n[broken]\n",
     "see https://user:pa55word@host.example/a": "see https://*@host.example/a",
+    "see redis://:pa55word@host.example/a": "see redis://*@host.example/a",
+    "back to /#code=8f3a9c1e2b": "back to /#code=*",
     "back to https://a.example/?code=8f3a9c1e2b&x=1": "back to https://a.example/?code=*&x=1",
     "the token: invalid, and the secret = unknown": "the token: invalid, and the secret = unknown",
     "GET /?state=open&code=US": "GET /?state=open&code=US",
@@ -120,11 +142,14 @@ def test_the_shapes_of_well_known_tokens_are_hidden_anywhere(shape: str) -> None
         ("Accept", "a/b", "a/b"),
         ("X-RateLimit-Remaining", "5", "5"),
         ("Location", "/a?access_token=x&b=1", "/a?access_token=*&b=1"),
+        ("Location", "/a?b=1#access_token=x&c=1", "/a?b=1#access_token=*&c=1"),
+        ("Link", '</a?token=x&b=1>; rel="next", </c>', '</a?token=*&b=1>; rel="next", </c>'),
         ("X-Anything", "short", "*"),
         ("Authorization", "Bearer  abc", "Bearer *"),
         ("Authorization", "abc", "*"),
         ("Cookie", "a=b; c=d", "*"),
         ("X-Request-Id", "1", "1"),
+        ("X-Next-Page", "2", "2"),
     ],
 )
 def test_header_fields_are_shown_by_an_allow_list(name: str, value: str, shown: str) -> None:
@@ -169,6 +194,26 @@ def test_what_was_sent_as_a_credential_is_hidden_wherever_it_comes_back(
     assert not holds(kept, TOKEN)
     assert kept.startswith("before<")
     assert kept.endswith("> after")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "body"),
+    [
+        ("Authorization", "Bearer test-application-token-0001", "application/json access-token"),
+        ("X-Api-Key", "k3y-of-2024-09-30T10:00:00Z", "at 2024-09-30T10:00:00Z"),
+        ("Strict-Transport-Security", "max-age=31536000", "max-age=3600, 31536000"),
+        ("Stripe-Version", "2024-09-30.acacia", "2024-09-30.acacia"),
+        ("X-Forwarded-Host", "my-app-1.example.com", "https://my-app-1.example.com"),
+    ],
+)
+def test_words_and_times_are_no_secret_because_one_holds_them(
+    name: str, value: str, body: str
+) -> None:
+    request = RecordedRequest("GET", URL, ((name, value),))
+    answer = RecordedResponse(200, body=body.encode())
+    outcome = scrubber().interaction(Interaction(request, answer)).outcome
+    assert isinstance(outcome, RecordedResponse)
+    assert outcome.body.decode() == body
 
 
 def test_a_basic_credential_that_is_none_is_hidden_all_the_same() -> None:
@@ -224,6 +269,32 @@ def test_bytes_are_searched_too() -> None:
     assert body is not None
     assert body.startswith(b"\xff\xfeSCRUBBED-")
     assert body.endswith(b"\x00")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["without a mark", "with a mark"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_json_is_read_in_every_encoding_that_it_may_have(encoding: str, mark: str) -> None:
+    raw = f'{mark}{{"password":"no digit"}}'.encode(encoding)
+    body = scrubber().request(as_sent(Request("POST", URL, {}, raw))).body
+    assert body is not None
+    assert hidden(body.decode(encoding)) == mark + '{"password":"*"}'
+
+
+@pytest.mark.parametrize("begins", [b"\xff\xfe", b"\xef\xbb\xbf\xff", b"{\x00", b"\x00["])
+@pytest.mark.parametrize("ends", [b"", b"\x00"])
+def test_what_only_begins_like_text_is_taken_letter_by_letter(begins: bytes, ends: bytes) -> None:
+    request = Request("PUT", URL, {}, begins + TOKEN.encode() + ends)
+    body = scrubber(TOKEN).request(as_sent(request)).body
+    assert body is not None
+    assert hidden(body.decode("latin-1")).encode("latin-1") == begins + b"*" + ends
+
+
+def test_json_that_is_not_in_utf_8_may_hold_any_letter_as_an_escape() -> None:
+    raw = b'{"password":"no digit","a":"\xe9 \\u4e2d \\ud83d\\ude00"}'
+    body = scrubber().request(as_sent(Request("POST", URL, {}, raw))).body
+    assert body is not None
+    assert hidden(json.loads(body)["password"]) == "*"
+    assert json.loads(body)["a"] == "é 中 \U0001f600"
 
 
 def test_letters_beyond_ascii_are_found_in_every_encoding() -> None:
