@@ -7,6 +7,7 @@ The lock is `flock` on the folder: nothing is left of it, and the kernel frees i
 """
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -60,18 +61,21 @@ else:
 
 
 def write(path: Path, text: str) -> None:
-    """Put a text in the place of a file, all at once.
+    """Put a text in the place of a file, all at once. Who may read that stays as it is.
 
     Raises:
         OSError: It can't be written; what was there is as it was.
     """
-    draft = path.with_name(f".{path.name}.{token_hex(4)}.new")
+    # Its name says nothing, so that it is no longer than the file's own.
+    draft = path.with_name(f".{token_hex(8)}.new")
     try:
         # Half of a character, which somebody has written by hand, is an escape of JSON then.
         with draft.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            draft.chmod(stat.S_IMODE(path.stat().st_mode))
         draft.replace(path)
     finally:
         with suppress(OSError):

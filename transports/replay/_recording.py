@@ -6,6 +6,7 @@ scrubbed again then, what others have written too. At last the text itself is se
 is still in it nothing is written, and the error says where.
 """
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -56,6 +57,8 @@ class Recording:
         replacing: bool,
     ) -> None:
         self._path = path
+        # Of a link, the file that it leads to is replaced.
+        self._file = Path(os.path.realpath(path))
         self._before = tuple(before)
         self._salt = salt
         self._scrubber = scrubber
@@ -113,8 +116,8 @@ class Recording:
             return
         self._tried = True
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(self._path.parent):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._file.parent):
                 self._write()
         except OSError as error:
             raise CassetteError(
@@ -124,7 +127,7 @@ class Recording:
 
     def _write(self) -> None:
         ours = [self._scrubber.interaction(one) for one in self._slots if one is not None]
-        held = read(self._path) or Cassette(self._before, self._salt)
+        held = read(self._file) or Cassette(self._before, self._salt)
         if held.salt is None:
             raise CassetteFormatError(NOT_OURS.format(self._path))
         together = merged(
@@ -138,7 +141,7 @@ class Recording:
         scrubbed = tuple(map(self._scrubber.interaction, together))
         text = dumped(scrubbed, held.salt)
         self._demand_no_secret(scrubbed, text)
-        write(self._path, text)
+        write(self._file, text)
         self._written = tuple(ours)
 
     def _key(self, interaction: Interaction) -> object:

@@ -39,7 +39,7 @@ from transports.replay._interaction import (
 from transports.replay._known import KnownSecrets, Sighting
 from transports.replay._placeholders import PLACEHOLDER, Placeholders
 from transports.replay._shown import is_dropped, is_shown
-from transports.replay._texts import LINE, Json, dumped, recoded, structure
+from transports.replay._texts import LINE, Json, dumped, recoded, repeats_a_name, structure
 
 _URLS: Final = frozenset({"content-location", "location"})
 _WITH_PAIRS: Final = re.compile(r"[?#][^=]*=")
@@ -165,8 +165,9 @@ class Scrubber:
         value = structure(text)
         if value is None:
             return self.text(LINE.sub(self._line, text))
-        # Always written anew: of a name that comes twice, only the last was looked at.
-        return dumped(self._json(value, 0))
+        scrubbed = self._json(value, 0)
+        # Of a name that comes twice, only the last was looked at.
+        return text if scrubbed == value and not repeats_a_name(text) else dumped(scrubbed)
 
     def _line(self, line: re.Match[str]) -> str:
         value = structure(line[2])

@@ -40,6 +40,18 @@ def structure(text: str) -> list[Json] | dict[str, Json] | None:
     return value if isinstance(value, list | dict) else None
 
 
+def repeats_a_name(text: str) -> bool:
+    """Has an object in a JSON text two values of the same name?"""
+    repeated = False
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len(dict(pairs)) < len(pairs)
+
+    json.loads(text, object_pairs_hook=look)
+    return repeated
+
+
 def dumped(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Half of a character can be written as an escape alone.

@@ -303,3 +303,23 @@ async def test_a_document_without_headers_has_none(tmp_path: Path) -> None:
     document["interactions"][0]["response"] |= {"headers": None, "body": None}
     path.write_text(json.dumps(document))
     assert await play(ReplayTransport(path), get()) == [""]
+
+
+@on(REAL)
+async def test_a_link_stays_one_and_who_may_read_a_file_stays_as_it_is(tmp_path: Path) -> None:
+    path, link = tmp_path / "folder" / f"{'a' * 240}.json", tmp_path / "link.json"
+    await record(path, [get("/a")])
+    path.chmod(0o640)
+    link.symlink_to(path)
+    await record(link, [get("/a"), get("/b")])
+    assert link.is_symlink()
+    assert len(interactions(path)) == 2
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+@on(REAL)
+@pytest.mark.parametrize("body", ['{ "a" : [1, 2.50] }', "[1e400]", '"[1, 2]"', '{"a": "[1, 2]"}'])
+async def test_json_without_a_secret_stays_as_it_was(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "a.json"
+    await record(path, [get()], lambda _: Response(200, {}, body.encode()))
+    assert await play(ReplayTransport(path), get()) == [body]

@@ -61,12 +61,12 @@ JSON = {
     '{"device_code": "a", "auth_code": "b"}': '{"device_code":"*","auth_code":"*"}',
     '[{"jwt": "a", "otp": "123456", "Signature": "s"}]': '[{"jwt":"*","otp":"*","Signature":"*"}]',
     '{"token": "a", "token": null}': '{"token":null}',
-    '{"token_type": "Bearer", "code": "NOT_FOUND"}': '{"token_type":"Bearer","code":"NOT_FOUND"}',
+    '{"token_type": "Bearer", "code": "E1"}': '{"token_type": "Bearer", "code": "E1"}',
     '{"grant_type": "g", "code": "4/0AbCdEfGh", "code_verifier": "x"}': '{"grant_type":"g",'
     '"code":"*","code_verifier":"*"}',
     '{"grant_type": "g", "code": "US", "state": null}': '{"grant_type":"g","code":"US",'
     '"state":null}',
-    '{"a": "\\ud800", "b": "ä"}': '{"a":"\\ud800","b":"\\u00e4"}',
+    '{"a": "\\ud800", "token": "ä"}': '{"a":"\\ud800","token":"*"}',
     '"token"': '"token"',
     "1234567": "1234567",
     "{broken": "{broken",
