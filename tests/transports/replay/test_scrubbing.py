@@ -64,8 +64,7 @@ JSON = {
     '{"token_type": "Bearer", "code": "E1"}': '{"token_type": "Bearer", "code": "E1"}',
     '{"grant_type": "g", "code": "4/0AbCdEfGh", "code_verifier": "x"}': '{"grant_type":"g",'
     '"code":"*","code_verifier":"*"}',
-    '{"grant_type": "g", "code": "US", "state": null}': '{"grant_type":"g","code":"US",'
-    '"state":null}',
+    '{"grant_type": "g", "code": "US"}': '{"grant_type": "g", "code": "US"}',
     '{"a": "\\ud800", "token": "ä"}': '{"a":"\\ud800","token":"*"}',
     '"token"': '"token"',
     "1234567": "1234567",
