@@ -238,9 +238,9 @@ class _CleanRequest(aiohttp.ClientRequest):
         assert conn.protocol is not None
         attempt = _current.get()
         if not attempt.is_first_on_connection:
-            if conn.transport is not None:
-                await _read_what_waits(conn.transport)
-            if conn.protocol is None or conn.protocol.should_close:
+            assert conn.transport is not None
+            await _read_what_waits(conn.transport)
+            if conn.protocol.should_close:
                 raise _UncleanError
         attempt.connection = conn.transport
         return await super().send(conn)
