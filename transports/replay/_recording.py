@@ -91,7 +91,8 @@ class Recording:
 
     def discard(self) -> None:
         """Forget what is not written."""
-        self._slots = []
+        # What is under way has its place, and ends in it.
+        self._slots = [None] * len(self._slots)
         self._saved = self._tried = True
 
     def begin(self) -> int:

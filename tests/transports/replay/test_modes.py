@@ -273,3 +273,18 @@ async def test_a_refusal_that_the_program_swallowed_is_told_at_the_end(path: Pat
     async with ReplayTransport(path) as transport:
         await transport.send(get("/a"))
         transport.assert_all_recorded()
+
+
+async def test_what_is_discarded_is_not_written_and_what_comes_then_is(path: Path) -> None:
+    async def slow(_: Request) -> Response:
+        await anyio.sleep(0.05)
+        return Response(200)
+
+    async with ReplayTransport(path, "all", MockTransport(slow)) as transport:
+        await transport.send(get("/a"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(transport.send, get("/b"))
+            await anyio.wait_all_tasks_blocked()
+            transport.discard()
+            assert transport.recorded == 0
+    assert [one["request"]["uri"][-1:] for one in interactions(path)] == ["b"]
