@@ -276,15 +276,20 @@ async def test_a_refusal_that_the_program_swallowed_is_told_at_the_end(path: Pat
 
 
 async def test_what_is_discarded_is_not_written_and_what_comes_then_is(path: Path) -> None:
-    async def slow(_: Request) -> Response:
-        await anyio.sleep(0.05)
+    begun, goes_on = anyio.Event(), anyio.Event()
+
+    async def wait(request: Request) -> Response:
+        if request.url.endswith("b"):
+            begun.set()
+            await goes_on.wait()
         return Response(200)
 
-    async with ReplayTransport(path, "all", MockTransport(slow)) as transport:
+    async with ReplayTransport(path, "all", MockTransport(wait)) as transport:
         await transport.send(get("/a"))
         async with anyio.create_task_group() as group:
             group.start_soon(transport.send, get("/b"))
-            await anyio.wait_all_tasks_blocked()
+            await begun.wait()
             transport.discard()
             assert transport.recorded == 0
+            goes_on.set()
     assert [one["request"]["uri"][-1:] for one in interactions(path)] == ["b"]
