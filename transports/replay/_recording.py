@@ -143,7 +143,9 @@ class Recording:
         text = dumped(scrubbed, held.salt)
         self._demand_no_secret(scrubbed, text)
         write(self._file, text)
-        self._written = tuple(ours)
+        # As they stand in the file now: what others have recorded may have shown a secret, too.
+        self._written = tuple(map(self._scrubber.interaction, ours))
+        self._before = tuple(map(self._scrubber.interaction, self._before))
 
     def _key(self, interaction: Interaction) -> object:
         return fingerprint(interaction.request, self._match_on).alike

@@ -15,6 +15,7 @@ import pytest
 
 from tests.loops import REAL, on
 from tests.transports.replay.cassettes import get, interactions, numbered, play, record
+from transports import Response
 from transports.mock import MockTransport
 from transports.replay import CassetteError, Mode, ReplayTransport
 from transports.replay._files import locked
@@ -158,3 +159,21 @@ async def test_who_waits_too_long_for_another_says_so(tmp_path: Path) -> None:
     assert "Another process has been writing in" in str(error)
     transport.save()
     assert len(interactions(path)) == 1
+
+
+@on(REAL)
+async def test_what_was_scrubbed_again_is_not_taken_for_what_others_recorded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.json"
+    opaque = "opaque-8172635445"
+    await record(path, [get("/a")], lambda _: Response(200, body=opaque.encode()))
+    transport = ReplayTransport(path, "new_episodes", MockTransport(numbered()))
+    assert await play(transport, get("/a")) == [opaque]
+    # Only this shows that what the file holds is a secret.
+    await transport.send(get("/b", headers={"authorization": f"Bearer {opaque}"}))
+    transport.save()
+    assert opaque not in path.read_text()
+    await play(transport, get("/a"))
+    await transport.aclose()
+    assert [one["request"]["uri"][-1] for one in interactions(path)] == ["a", "b", "a"]
