@@ -25,21 +25,22 @@ _LOGGER: Final = logging.getLogger("connectors")
 
 def is_heard(level: Level) -> bool:
     """Would anybody get an event? Facts that nobody gets need not be gathered."""
-    # Who has not imported structlog can't have configured it.
-    structlog = sys.modules.get("structlog")
-    return (structlog is not None and structlog.is_configured()) or _LOGGER.isEnabledFor(
-        _LEVELS[level]
-    )
+    return _configured_structlog() is not None or _LOGGER.isEnabledFor(_LEVELS[level])
 
 
 def emit(level: Level, event: str, **facts: object) -> None:
     """Write an event; the facts hold no header, no body and no argument of a caller."""
-    # Who has not imported structlog can't have configured it.
-    structlog = sys.modules.get("structlog")
-    if structlog is not None and structlog.is_configured():
+    structlog = _configured_structlog()
+    if structlog is not None:
         getattr(_logger(structlog), level)(event, **_shown(facts))
     elif _LOGGER.isEnabledFor(_LEVELS[level]):
         _LOGGER.log(_LEVELS[level], "%s", _rendered(event, _shown(facts)))
+
+
+def _configured_structlog() -> ModuleType | None:
+    # Who has not imported structlog can't have configured it.
+    structlog = sys.modules.get("structlog")
+    return structlog if structlog is not None and structlog.is_configured() else None
 
 
 def _logger(structlog: ModuleType) -> object:
