@@ -21,9 +21,10 @@ _METHOD: Final = re.compile(r"[A-Z][A-Z-]*")
 _URL: Final = re.compile(
     r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(?:[/?][!\"$-~]*)?"
 )
-
-
 _LAST_PORT: Final = 65535
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+"""The port of a URL that names none."""
 
 
 def without_query(url: str) -> str:

@@ -7,7 +7,7 @@ out of its URL at once: the URL is printed, and a connection is known by it.
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Final, final
+from typing import final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]
     getproxies_environment,
@@ -17,10 +17,8 @@ from urllib.request import (  # type: ignore[attr-defined]
 
 import attrs
 
-from transports._checks import url_problem
+from transports._checks import DEFAULT_PORTS, url_problem
 from transports._secret import Secret
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @attrs.frozen
@@ -59,7 +57,7 @@ class Proxies:
 
     def _is_excluded(self, target: SplitResult) -> bool:
         # The list names hosts, with or without a port; a default port is one too.
-        port = target.port or _DEFAULT_PORTS[target.scheme]
+        port = target.port or DEFAULT_PORTS[target.scheme]
         return bool(proxy_bypass_environment(f"{target.hostname}:{port}", {"no": self._none_for}))
 
 
@@ -72,7 +70,7 @@ def find_proxies(proxy: str | None, *, trust_env: bool) -> Proxies | ValueError:
     """
     environment = getproxies_environment() if trust_env and proxy is None else {}
     proxies = {}
-    for scheme in _DEFAULT_PORTS:
+    for scheme in DEFAULT_PORTS:
         text = proxy if proxy is not None else environment.get(scheme) or environment.get("all")
         if text is None:
             continue

@@ -15,7 +15,7 @@ import attrs
 from attrs import NOTHING
 
 from transports._base import Request
-from transports._checks import method_problem, url_problem
+from transports._checks import DEFAULT_PORTS, method_problem, url_problem
 from transports._headers import Fields, Headers, checked_fields
 from transports.mock._decoding import (
     NotDecoded,
@@ -113,10 +113,7 @@ def _json(value: object) -> str | Exception | None:
 
 def _server_of(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
-
-
-_PORTS: Final = {"http": 80, "https": 443}
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def _method(known: Conditions, request: Request) -> str:
@@ -135,7 +132,7 @@ def _server(known: Conditions, request: Request) -> str:
 
 def _origin(server: tuple[str, str, int]) -> str:
     scheme, host, port = server
-    return f"{scheme}://{host}" + (f":{port}" if port != _PORTS[scheme] else "")
+    return f"{scheme}://{host}" + (f":{port}" if port != DEFAULT_PORTS[scheme] else "")
 
 
 def _path(known: Conditions, request: Request) -> str:

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 
+from transports._checks import DEFAULT_PORTS
 from transports._shapes import names_a_secret
 from transports.replay._interaction import Fields, Interaction, RecordedRequest, is_form
 from transports.replay._placeholders import ANY, alike
@@ -28,8 +29,6 @@ Part: TypeAlias = Literal["method", "server", "path", "query", "body"]
 """A part of a request that can be compared."""
 
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
-
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @attrs.frozen
@@ -63,7 +62,7 @@ def fingerprint(request: RecordedRequest, match_on: Collection[Part]) -> Fingerp
 def parts_of(request: RecordedRequest) -> Mapping[Part, str]:
     """The parts of a request, each in the one way in which it is compared."""
     url = urlsplit(request.url)
-    port = url.port or _PORTS.get(url.scheme)
+    port = url.port or DEFAULT_PORTS.get(url.scheme)
     query = sorted(parse_qsl(url.query, keep_blank_values=True))
     return {
         "method": request.method,
