@@ -79,6 +79,7 @@ def looks_like_a_token(value: str) -> bool:
 
 
 def hides_in_json(name: str, value: object) -> bool:
+    """Does a field of JSON hold a secret, by its name?"""
     return _hides(name) and not _counts(name, value)
 
 

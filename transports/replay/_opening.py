@@ -60,14 +60,13 @@ def opened(path: Path, mode: Mode, max_age: timedelta | None, when_stale: WhenSt
             written; it is as it was.
         StaleCassetteError: It is too old, and `when_stale` is `fail`.
     """
-    held, holds = read(path), effective_mode(mode)
+    held, allowed = read(path), effective_mode(mode)
     interactions = () if held is None else held.interactions
-    if _is_to_be_renewed(path, interactions, holds, max_age, when_stale):
-        holds = "all"
+    renews = _is_to_be_renewed(path, interactions, allowed, max_age, when_stale)
     found = Opened(
         path,
-        holds,
-        is_forced=effective_mode(mode) != mode,
+        "all" if renews else allowed,
+        is_forced=allowed != mode,
         interactions=interactions,
         is_there=held is not None,
         is_ours=held is None or held.salt is not None,

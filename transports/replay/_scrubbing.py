@@ -149,7 +149,7 @@ class Scrubber:
             return f"{self.text(name)}{mark}{self._hidden(meant)}"
         inside = structure(meant)
         if inside is not None:
-            return f"{self.text(name)}{mark}{quote_plus(dumped(self._json(inside, 0)))}"
+            return f"{self.text(name)}{mark}{quote_plus(self._structure(meant, inside))}"
         if depth < _DEEPEST_URL and _WITH_PAIRS.search(meant):
             url = self._url(meant, depth + 1)
             if url != meant:
@@ -165,13 +165,17 @@ class Scrubber:
         value = structure(text)
         if value is None:
             return self.text(LINE.sub(self._line, text))
+        return self._structure(text, value)
+
+    def _structure(self, text: str, value: Json) -> str:
+        """A JSON text without secrets; where there were none, as it stands."""
         scrubbed = self._json(value, 0)
         # Of a name that comes twice, only the last was looked at.
         return text if scrubbed == value and not repeats_a_name(text) else dumped(scrubbed)
 
     def _line(self, line: re.Match[str]) -> str:
         value = structure(line[2])
-        return line[0] if value is None else line[1] + dumped(self._json(value, 0))
+        return line[0] if value is None else line[1] + self._structure(line[2], value)
 
     def _json(self, value: Json, depth: int) -> Json:
         match value:

@@ -53,6 +53,7 @@ def repeats_a_name(text: str) -> bool:
 
 
 def dumped(value: Json) -> str:
+    """A JSON value as text without spaces."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Half of a character can be written as an escape alone.
     return json.dumps(value, separators=(",", ":")) if _SURROGATE.search(text) else text
