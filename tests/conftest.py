@@ -13,7 +13,7 @@ import signal
 import pytest
 import structlog
 
-from tests.loops import EVERY
+from tests.loops import EVERY, backend_of
 
 # A project of its own, which `tests/docs` runs as its author would.
 collect_ignore = ["example_project"]
@@ -21,7 +21,7 @@ collect_ignore = ["example_project"]
 
 @pytest.fixture(params=EVERY)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
-    return request.param
+    return backend_of(request.param)
 
 
 def pytest_configure() -> None:

@@ -41,7 +41,7 @@ def test_each_promise_is_broken_by_something(promise: Promise) -> None:
     assert BREAKING[promise]
 
 
-@pytest.mark.parametrize(("anyio_backend", "promise", "kind"), FOUND)
+@pytest.mark.parametrize(("anyio_backend", "promise", "kind"), FOUND, indirect=["anyio_backend"])
 async def test_what_breaks_a_promise_is_found(promise: Promise, kind: type[Honest]) -> None:
     assert await broken(promise, kind) == promise.name
 
