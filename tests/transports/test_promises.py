@@ -21,7 +21,7 @@ EACH = [
 ]
 
 
-@pytest.mark.parametrize(("anyio_backend", "kind", "promise"), EACH)
+@pytest.mark.parametrize(("anyio_backend", "kind", "promise"), EACH, indirect=["anyio_backend"])
 async def test_a_promise_is_kept(kind: Kind, promise: Promise) -> None:
     await promise.check(kind.serve)
 
