@@ -8,8 +8,8 @@ each call. It opens no task group, so it may be closed in another task than it w
 import os
 from collections.abc import Callable
 from functools import partial
+from secrets import token_hex
 from typing import TypeAlias, TypeVar, final
-from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
@@ -35,7 +35,7 @@ from connectors._refusals import error_of, error_without_answer
 from connectors._retry import Outcome, RetryBudget, RetryPolicy, send_with_retries
 from connectors._wire import decode
 from transports import Request, Response, Transport, TransportError
-from transports._loops import call_soon, current_loop, is_running
+from transports._loops import call_soon, current_loop, current_time, is_running
 
 T = TypeVar("T")
 
@@ -177,14 +177,15 @@ class Engine:
                     await self._transport.aclose()
 
     async def _fetch(self, call: Call, asked: Call) -> Connection:
-        began = anyio.current_time()
+        began = current_time()
         connection = await self._exchange(asked, _decoded_connection)
         self._recent.remember(call, connection, began)
         return connection
 
     async def _exchange(self, call: Call, decoder: Decoder[T]) -> T:
-        request_id = call.request.headers.get("x-request-id") or str(uuid4())
-        deadline = anyio.current_time() + call.options.timeout
+        sent = call.request.headers.get_all("x-request-id")
+        request_id = sent[0] if sent else token_hex(16)
+        deadline = current_time() + call.options.timeout
         outcome = await send_with_retries(
             self._transport,
             call.request.until(deadline),

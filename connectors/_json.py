@@ -6,6 +6,7 @@ frame: a problem is returned, in words that quote nothing.
 """
 
 import json
+from codecs import BOM_UTF8
 from json import JSONDecodeError, JSONDecoder
 from math import isfinite
 from typing import Final, NoReturn, cast
@@ -25,7 +26,7 @@ class Problem:
 def parsed(body: bytes) -> Json | Problem:
     """The JSON value of a body in UTF-8, with or without a byte order mark."""
     try:
-        return cast("Json", _DECODER.decode(body.decode("utf-8-sig")))
+        return cast("Json", _DECODER.decode(body.removeprefix(BOM_UTF8).decode()))
     except UnicodeDecodeError:
         return Problem("it is not UTF-8")
     except JSONDecodeError:

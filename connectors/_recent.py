@@ -11,11 +11,10 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final, final
 
-import anyio
-import anyio.lowlevel
 import attrs
 
 from connectors._models import Connection
+from transports._loops import current_loop, current_time
 
 _MOST: Final = 1024
 
@@ -41,11 +40,10 @@ class Recent:
 
         One whose fetch began later stays: it may have been fetched because this one was refused.
         """
-        known, loop = self._entries.get(key), _loop()
-        if known is not None and known.loop() is loop and known.fetched_at > fetched_at:
-            return
-        self._entries[key] = _Entry(connection, fetched_at, weakref.ref(loop))
-        self._entries.move_to_end(key)
+        known, loop = self._entries.pop(key, None), current_loop()
+        if known is None or known.loop() is not loop or known.fetched_at <= fetched_at:
+            known = _Entry(connection, fetched_at, weakref.ref(loop))
+        self._entries[key] = known
         if len(self._entries) > _MOST:
             self._entries.popitem(last=False)
 
@@ -68,16 +66,12 @@ class Recent:
 
 
 def _is_accepted(entry: _Entry, max_age: float | None, rejected: Connection | None) -> bool:
-    if entry.loop() is not _loop():
+    if entry.loop() is not current_loop():
         return False
     if rejected is not None and entry.connection.access_token == rejected.access_token:
         return False
     if max_age is not None:
-        return anyio.current_time() - entry.fetched_at < max_age
+        return current_time() - entry.fetched_at < max_age
     # Without a limit only a rejected one is replaced: by the one that somebody who was rejected
     # earlier has fetched since.
     return rejected is not None
-
-
-def _loop() -> object:
-    return anyio.lowlevel.current_token().native_token

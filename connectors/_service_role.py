@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final, get_args
 import attrs
 
 from connectors._models import ApiResponse, CallMethod, Connection, QueryScalar
+from connectors._requests import Requests
 from connectors._view import View
 from transports import Headers
 
@@ -52,8 +53,9 @@ class ServiceRoleConnectors:
             MeteredConnectorError: The service keeps this token: use `call_api`.
             ConnectorsError: Another failure, each with its own class.
         """
-        request = self._view.requests.app_connection(integration_type)
-        return await self._view.connection(request, max_age=max_age, rejected=rejected)
+        return await self._view.connection(
+            Requests.app_connection, integration_type, max_age=max_age, rejected=rejected
+        )
 
     async def get_workspace_connection(
         self,
@@ -66,8 +68,9 @@ class ServiceRoleConnectors:
 
         Shares requests, takes `max_age` and `rejected`, and raises as `get_connection` does.
         """
-        request = self._view.requests.workspace_connection(connector_id)
-        return await self._view.connection(request, max_age=max_age, rejected=rejected)
+        return await self._view.connection(
+            Requests.workspace_connection, connector_id, max_age=max_age, rejected=rejected
+        )
 
     async def get_current_app_user_connection(
         self,
@@ -84,8 +87,9 @@ class ServiceRoleConnectors:
         Raises:
             MissingCredentialsError: The client has no user token.
         """
-        request = self._view.requests.app_user_connection(connector_id)
-        return await self._view.connection(request, max_age=max_age, rejected=rejected)
+        return await self._view.connection(
+            Requests.app_user_connection, connector_id, max_age=max_age, rejected=rejected
+        )
 
     async def call_api(
         self,

@@ -3,8 +3,9 @@
 The modules of a client speak to this: they choose a request and a model, and the view sends it.
 """
 
+from collections.abc import Callable
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -18,6 +19,12 @@ from transports import Request, Response
 
 T = TypeVar("T")
 
+Read: TypeAlias = Callable[[Requests, str], Request]
+"""Builds the request for a connection, by its identifier."""
+
+# Programs ask for few connections again and again; who asks for ever new ones fills no memory.
+_MOST_READS: Final = 256
+
 
 @attrs.frozen(eq=False)
 class View:
@@ -26,6 +33,7 @@ class View:
     identity: Identity
     options: Options
     engine: Engine
+    _reads: dict[tuple[Read, str], Call] = attrs.field(factory=dict, init=False, repr=False)
 
     @cached_property
     def requests(self) -> Requests:
@@ -33,13 +41,18 @@ class View:
         return Requests(self.identity)
 
     async def connection(
-        self, request: Request, *, max_age: float | None, rejected: Connection | None
+        self,
+        read: Read,
+        identifier: str,
+        *,
+        max_age: float | None,
+        rejected: Connection | None,
     ) -> Connection:
         """A connection, by a fetch that equal requests share."""
         _check_freshness(max_age, rejected)
-        call = asked = self._call(request)
+        call = asked = self._reading(read, identifier)
         if rejected is not None:
-            asked = self._call(naming_rejected(request, rejected))
+            asked = self._call(naming_rejected(call.request, rejected))
         return await self.engine.connection(call, asked, max_age=max_age, rejected=rejected)
 
     async def fetch(self, request: Request, model: type[T]) -> T:
@@ -53,6 +66,16 @@ class View:
     @cached_property
     def _redactor(self) -> Redactor:
         return Redactor(self.identity.secrets)
+
+    def _reading(self, read: Read, identifier: str) -> Call:
+        """The call for a connection, the same object each time."""
+        known = self._reads.get((read, identifier)) if isinstance(identifier, str) else None
+        if known is None:
+            known = self._call(read(self.requests, identifier))
+            if len(self._reads) == _MOST_READS:
+                self._reads.clear()
+            self._reads[read, identifier] = known
+        return known
 
     def _call(self, request: Request) -> Call:
         return Call(request, self.options, self._redactor)

@@ -25,7 +25,7 @@ from transports._checks import (
     without_query,
 )
 from transports._errors import ReadTimeoutError
-from transports._headers import Fields, Headers, checked_fields
+from transports._headers import Fields, Headers, checked_headers
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a decoded response body that are accepted unless a request says otherwise: 1 MiB."""
@@ -107,7 +107,7 @@ class Request:
         max_body: int = MAX_BODY,
         idempotent: bool | None = None,
     ) -> None:
-        fields = checked_fields(headers)
+        fields = checked_headers(headers)
         problem = (
             method_problem(method)
             or url_problem(url)
@@ -120,9 +120,8 @@ class Request:
             del method, url, headers, body
             raise problem
         assert not isinstance(fields, Exception)
-        kept = headers if isinstance(headers, Headers) else Headers(fields)
         safe = method in _IDEMPOTENT if idempotent is None else idempotent
-        self.__attrs_init__(method, url, kept, body, timeouts, deadline, max_body, safe)
+        self.__attrs_init__(method, url, fields, body, timeouts, deadline, max_body, safe)
 
     def until(self, deadline: float) -> "Request":
         """The same request with another deadline.
@@ -179,7 +178,7 @@ class Response:
         elapsed: float = 0.0,
         source: Source = "network",
     ) -> None:
-        fields = checked_fields(headers)
+        fields = checked_headers(headers)
         problem = (
             number_problem("status", status, int, 0)
             or (fields if isinstance(fields, Exception) else None)
@@ -189,8 +188,7 @@ class Response:
             del headers, body
             raise problem
         assert not isinstance(fields, Exception)
-        kept = headers if isinstance(headers, Headers) else Headers(fields)
-        self.__attrs_init__(status, kept, body, elapsed, source)
+        self.__attrs_init__(status, fields, body, elapsed, source)
 
 
 @runtime_checkable

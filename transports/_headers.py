@@ -7,7 +7,7 @@ functions that return it, so that no frame of an exception holds a plain value.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, final
+from typing import Final, NoReturn, TypeAlias, final
 
 from transports._secret import Secret
 
@@ -57,92 +57,134 @@ class Headers(Mapping[str, str]):
             character. The message names the field, never the value.
     """
 
-    __slots__ = ("_by_name", "_fields", "_hash")
+    __slots__ = ("_by_name", "_hash", "_pairs")
 
     def __init__(self, fields: Fields = ()) -> None:
-        pairs = checked_fields(fields)
+        pairs = _checked(fields)
         del fields
         if isinstance(pairs, Exception):
             raise pairs
-        self._fields = pairs
-        self._by_name: dict[str, list[Secret]] = {}
-        for name, value in pairs:
-            self._by_name.setdefault(name.lower(), []).append(value)
+        self._pairs = pairs
+        self._by_name: dict[str, list[Secret]] | None = None
         self._hash: int | None = None
 
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:
         """The pairs in the order in which they were given."""
-        return tuple((name, value.reveal()) for name, value in self._fields)
+        return self._pairs.plain
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Every value of a name, in order; none is an empty tuple."""
-        return tuple(value.reveal() for value in self._by_name.get(name.lower(), ()))
+        return tuple(value.reveal() for value in self._named().get(name.lower(), ()))
 
     def merged(self, other: Mapping[str, FieldValue]) -> "Headers":
         """These fields, with those of `other` in the place of the ones of the same name."""
-        pairs = checked_fields(other)
+        headers = checked_headers(other)
         del other
-        if isinstance(pairs, Exception):
-            raise pairs
-        replaced = {name.lower() for name, _ in pairs}
-        kept = (pair for pair in self._fields if pair[0].lower() not in replaced)
-        return Headers((*kept, *pairs))
+        if isinstance(headers, Exception):
+            raise headers
+        kept = (pair for pair in self.fields if pair[0] not in headers)
+        return Headers((*kept, *headers.fields))
 
     def __getitem__(self, name: str) -> str:
-        return self._by_name[name.lower()][0].reveal()
+        return self._named()[name.lower()][0].reveal()
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._by_name
+        return isinstance(name, str) and name.lower() in self._named()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
+        return iter(self._named())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._named())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._by_name == other._by_name
+        return isinstance(other, Headers) and self._named() == other._named()
 
     def __hash__(self) -> int:
         # A herd of equal requests is looked up in a table, each with the same header fields.
         if self._hash is None:
-            self._hash = hash(frozenset((name, *values) for name, values in self._by_name.items()))
+            named = self._named().items()
+            self._hash = hash(frozenset((name, *values) for name, values in named))
         return self._hash
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}: {_shown(name, value)}" for name, value in self._fields)
+        shown = ", ".join(f"{name}: {_shown(name, value)}" for name, value in self.fields)
         return f"<Headers {shown}>" if shown else "<Headers>"
 
+    def _named(self) -> dict[str, list[Secret]]:
+        # Made when a name is asked for, which of most answers none is.
+        if self._by_name is None:
+            by_name: dict[str, list[Secret]] = {}
+            for name, value in self.fields:
+                by_name.setdefault(name.lower(), []).append(Secret(value))
+            self._by_name = by_name
+        return self._by_name
 
-def checked_fields(fields: Fields) -> tuple[tuple[str, Secret], ...] | Exception:
-    """The pairs with every value wrapped, or what is wrong with them."""
+
+@final
+class _Pairs:
+    """Names with plain values, wrapped as one: like a `Secret`, it shows nothing of them."""
+
+    __slots__ = ("plain",)
+
+    def __init__(self, plain: tuple[tuple[str, str], ...]) -> None:
+        self.plain = plain
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.plain)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.plain)} header fields>"
+
+    def __copy__(self) -> "_Pairs":
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> "_Pairs":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Header fields are not pickled; take Headers.fields where they must be.")
+
+
+def checked_headers(fields: Fields) -> Headers | Exception:
+    """The header fields of a message, or what is wrong with them."""
     if isinstance(fields, Headers):
-        return fields._fields
+        return fields
+    pairs = _checked(fields)
+    return pairs if isinstance(pairs, Exception) else Headers(pairs)
+
+
+def _checked(fields: Fields) -> _Pairs | Exception:
+    if isinstance(fields, _Pairs):
+        return fields
+    if isinstance(fields, Headers):
+        return _Pairs(fields.fields)
     try:
-        pairs = [(name, value) for name, value in _items(fields)]
+        pairs = [(name, _revealed(value)) for name, value in _items(fields)]
     except (TypeError, ValueError):
         return TypeError("Header fields are a mapping, or pairs of a name and a value.")
     problem = None if _all_are_good(pairs) else next(filter(None, map(_problem, pairs)), None)
-    return problem or tuple((name, _wrapped(value)) for name, value in pairs)
+    return problem or _Pairs(tuple(pairs))
 
 
-def _all_are_good(pairs: Sequence[tuple[object, object]]) -> bool:
+def _all_are_good(pairs: Sequence[tuple[str, str]]) -> bool:
     """Look at all of them at once, which is most often all that there is to do."""
-    names = [name for name, _ in pairs if isinstance(name, str) and name]
-    values = [value for _, value in pairs if isinstance(value, str)]
-    return len(names) == len(values) == len(pairs) and bool(
-        _TOKEN.fullmatch("".join(names)) and not _FORBIDDEN.search("".join(values))
-    )
+    try:
+        names, values = "".join([name for name, _ in pairs]), "".join([value for _, value in pairs])
+    except TypeError:
+        return False
+    # A name that is empty would hide between the others.
+    empty = any(not name for name, _ in pairs)
+    return not (empty or _FORBIDDEN.search(values)) and _TOKEN.fullmatch(names) is not None
 
 
 def _items(fields: Fields) -> Iterable[tuple[str, FieldValue]]:
     return fields.items() if isinstance(fields, Mapping) else fields
 
 
-def _wrapped(value: FieldValue) -> Secret:
-    # Every value is wrapped, so that a traceback through this module shows none of them.
-    return value if isinstance(value, Secret) else Secret(value)
+def _revealed(value: FieldValue) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _problem(pair: tuple[object, object]) -> Exception | None:
@@ -153,10 +195,10 @@ def _problem(pair: tuple[object, object]) -> Exception | None:
         return ValueError(
             f"{_safe_start(name)!r} does not name a header field (RFC 9110, section 5.1)."
         )
-    if not isinstance(value, str | Secret):
+    if not isinstance(value, str):
         kind = type(value).__name__
         return TypeError(f"The value of the header field {name!r} must be a str, not {kind}.")
-    if _FORBIDDEN.search(_wrapped(value).reveal()):
+    if _FORBIDDEN.search(value):
         return ValueError(
             f"The value of the header field {name!r} holds a character that none may hold."
         )
@@ -169,5 +211,5 @@ def _safe_start(name: str) -> str:
     return f"{token[0]}..." if token else "..."
 
 
-def _shown(name: str, value: Secret) -> str:
-    return repr(value.reveal()) if name.lower() in _SHOWN else "..."
+def _shown(name: str, value: str) -> str:
+    return repr(value) if name.lower() in _SHOWN else "..."

@@ -2,7 +2,8 @@
 
 aiohttp does the connections and the parsing; what its defaults would add is switched off: cookies,
 redirects, the environment, decompression, the total timeout, the silent second send. What an
-attempt has reached is noted by hooks in its `Attempt`, because afterwards nobody knows.
+attempt has reached is noted in its `Attempt` by the connector and the request, because afterwards
+nobody knows. (aiohttp's tracing would tell, too, and costs every request a seventh more.)
 """
 
 import asyncio
@@ -15,8 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
-from types import SimpleNamespace
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import aiohttp
 import anyio
@@ -36,6 +36,10 @@ from transports._headers import Headers
 from transports._lifetime import Lifetime
 from transports._loops import let_cancellation_in
 from transports._proxy import Proxies, Proxy
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.tracing import Trace
 
 _PIECE: Final = 64 * 1024
 """Bytes that are read at once, and buffered for a connection."""
@@ -77,7 +81,7 @@ class Session:
         self._lifetime = Lifetime("transport")
         self._reading_certificates = anyio.Lock()
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=settings.limit,
                 limit_per_host=settings.limit_per_host,
                 # The system's resolver, like that of all other programs.
@@ -89,7 +93,6 @@ class Session:
             auto_decompress=False,
             read_bufsize=_PIECE,
             skip_auto_headers=("User-Agent", "Content-Type"),
-            trace_configs=[_hooks()],
             middlewares=(_once,),
             request_class=_CleanRequest,
         )
@@ -168,7 +171,6 @@ class Session:
                 ssl=verification,
                 proxy=URL(proxy.url, encoded=True) if proxy else None,
                 proxy_headers=proxy.fields() if proxy else None,
-                trace_request_ctx=attempt,
             )
         finally:
             _current.reset(token)
@@ -231,6 +233,22 @@ class _OverError(Exception):
         self.error = error
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Notes when a connection is made, because none of the pool serves."""
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's method.
+    ) -> "ResponseHandler":
+        attempt = _current.get()
+        attempt.connection_begins()
+        made = await super()._create_connection(req, traces, timeout)
+        attempt.connection_ends()
+        return made
+
+
 class _CleanRequest(aiohttp.ClientRequest):
     """Is not sent where an answer waits that nobody asked for: it would be taken for its own."""
 
@@ -243,6 +261,7 @@ class _CleanRequest(aiohttp.ClientRequest):
             if conn.protocol.should_close:
                 raise _UncleanError
         attempt.connection = conn.transport
+        attempt.headers_leave()
         return await super().send(conn)
 
 
@@ -270,23 +289,6 @@ class _Upload(aiohttp.BytesIOPayload):
     ) -> None:
         await super().write_with_length(writer, content_length)
         self._attempt.body_left()
-
-
-def _hooks() -> aiohttp.TraceConfig:
-    async def begins(_: object, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.connection_begins()
-
-    async def ends(_: object, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.connection_ends()
-
-    async def leaves(_: object, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.headers_leave()
-
-    hooks = aiohttp.TraceConfig()
-    hooks.on_connection_create_start.append(begins)
-    hooks.on_connection_create_end.append(ends)
-    hooks.on_request_headers_sent.append(leaves)
-    return hooks
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

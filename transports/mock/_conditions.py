@@ -16,7 +16,7 @@ from attrs import NOTHING
 
 from transports._base import Request
 from transports._checks import DEFAULT_PORTS, method_problem, url_problem
-from transports._headers import Fields, Headers, checked_fields
+from transports._headers import Fields, Headers, checked_headers
 from transports.mock._decoding import (
     NotDecoded,
     Values,
@@ -74,13 +74,13 @@ def conditions(
         return problem
     path = template(raw_path_of(absolute))
     fields = _query(absolute, query)
-    pairs = checked_fields(headers)
+    kept = checked_headers(headers)
     text = _json(value)
-    for part in (path, fields, pairs, text):
+    for part in (path, fields, kept, text):
         if isinstance(part, Exception):
             return part
     server = None if path_alone else _server_of(url)
-    return Conditions(method, server, path, fields, Headers(pairs), text)  # type: ignore[arg-type]
+    return Conditions(method, server, path, fields, kept, text)  # type: ignore[arg-type]
 
 
 def _query(url: str, given: Query | None) -> Values | Exception | None:

@@ -20,7 +20,7 @@ from typing import Final, get_args
 import attrs
 
 from transports._errors import Phase
-from transports._headers import checked_fields
+from transports._headers import checked_headers
 from transports.replay._document import Document, Place
 from transports.replay._faults import FAULTS
 from transports.replay._interaction import (
@@ -167,7 +167,7 @@ def _read_sent(place: Place) -> bytes | None:
 def read_response(place: Place) -> RecordedResponse:
     """An answer, as all programs write it."""
     status, fields = place.at("status"), read_fields(place.at("headers"))
-    if isinstance(checked_fields(fields), Exception):
+    if isinstance(checked_headers(fields), Exception):
         raise place.at("headers").wrong("fields that HTTP allows")
     return RecordedResponse(
         status.at("code").whole_number(),
