@@ -1,0 +1,30 @@
+"""The whole suite: every benchmark in turn, each in a process of its own.
+
+    python -m benchmarks --rounds 15 --out benchmarks/results
+
+The arguments go to each of them. It ends with 1 if one could not be run, after all the others.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+SUITE: Final = ("calls",)
+
+
+def main() -> int:
+    """Run them all."""
+    failed = []
+    for number, name in enumerate(SUITE, start=1):
+        print(f"\n{name}, {number} of {len(SUITE)}\n", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]]
+        if subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode:  # noqa: S603
+            failed.append(name)
+    if failed:
+        print(f"could not be run: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
