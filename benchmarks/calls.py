@@ -146,8 +146,8 @@ async def azure_core(url: str) -> Opened:
         policies.SensitiveHeaderCleanupPolicy(),
         policies.HttpLoggingPolicy(),
     ]
-    client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
-    async with AsyncPipelineClient(url, policies=usual) as client:
+    made = AsyncPipelineClient[HttpRequest, AsyncHttpResponse](url, policies=usual)
+    async with made as client:
 
         async def call(key: str) -> str:
             response = await client.send_request(HttpRequest("GET", f"{url}{PATH}/{key}"))
