@@ -236,6 +236,19 @@ def cassettes(session: nox.Session, recorders: tuple[str, str]) -> None:
     session.run("pytest", "tests/cassettes", *session.posargs, env=env)
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, all of them; arguments after `--` go to each, such as `--rounds 5`."""
+    session.install("-e", ".[local]", *groups("bench"))
+    env = {}
+    npm = shutil.which("npm")
+    if npm is not None:
+        packages = Path(session.create_tmp(), "npm").resolve()
+        packages.mkdir(exist_ok=True)
+        env["BASE44_CONFORMANCE_NODE_MODULES"] = str(install_locked(session, npm, packages))
+    session.run("python", "-m", "benchmarks", *session.posargs, env=env)
+
+
 PYTHONS = find_pythons()
 
 

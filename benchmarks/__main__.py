@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-SUITE: Final = ("calls",)
+SUITE: Final = ("calls", "mock", "growth")
 
 
 def main() -> int:
