@@ -76,8 +76,10 @@ def work(works: Mapping[str, Work], name: str, loop: str, *arguments: str) -> No
         anyio.run(
             _serve, works[name], loop, arguments, replies, backend=backend, backend_options=options
         )
-    except ImportError as missing:
-        _say(replies, missing=str(missing))
+    except* ImportError as missing:
+        _say(replies, missing=str(missing.exceptions[0]))
+    except* KeyboardInterrupt:  # A nursery of trio has it in a group.
+        pass  # Nobody waits for the rest.
 
 
 async def _serve(work: Work, loop: str, arguments: Sequence[str], replies: TextIO) -> None:

@@ -1,9 +1,10 @@
 """The workers as the benchmark sees them: started on their core, asked in turn, and ended."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, final
 
 import attrs
@@ -77,14 +78,20 @@ def process(command: tuple[str, ...], place: int) -> Iterator[subprocess.Popen[s
         try:
             yield running
         except BaseException:
-            running.kill()
+            running.send_signal(signal.SIGINT)  # It may be at work, and read nothing.
             raise
-        assert running.stdin is not None
+        finally:
+            _end(running)
+
+
+def _end(running: subprocess.Popen[str]) -> None:
+    assert running.stdin is not None
+    with suppress(BrokenPipeError):
         running.stdin.close()
-        try:
-            running.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            running.kill()
+    try:
+        running.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        running.kill()
 
 
 def start(

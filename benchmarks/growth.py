@@ -2,9 +2,10 @@
 
     python -m benchmarks.growth
 
-The service is played by a mock whose handler holds every answer back until as many requests as are
-to be in flight have come, so they really are. Each caller makes its calls one after the other, with
-a key of its own; its task is made once and is a part of what is measured.
+Over HTTP the service is played by a mock whose handler holds every answer back until as many
+requests as are to be in flight have come, so they really are. In process they wait for their turn
+at a vault that has a connection for each. Each caller makes its calls one after the other, with a
+key of its own; its task is made once and is a part of what is measured.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,14 +16,14 @@ import anyio
 
 from benchmarks._benchmark import main
 from benchmarks._cases import Case, Contender, at_most, python
+from benchmarks._vaults import APP, TOKEN, filled_vault
 from benchmarks._worker import Run, Work, each
 
 if TYPE_CHECKING:
     from transports import Request, Response
 
 MOST: Final = 10_000
-CALLS: Final = 2 * MOST
-CONNECTION: Final = {"access_token": "xoxb-" + 50 * "0", "connection_config": None}
+CONNECTION: Final = {"access_token": TOKEN, "connection_config": None}
 
 
 class Gate:
@@ -56,7 +57,7 @@ async def held_back() -> AsyncIterator[Mapping[str, Run]]:
         return answer
 
     transport = MockTransport(service)
-    async with Client(app_id="app", service_token="token", transport=transport) as base44:
+    async with Client(app_id=APP, service_token="token", transport=transport) as base44:
         ask = each(base44.as_service_role.connectors.get_connection)
 
         async def run(calls: int, in_flight: int) -> None:
@@ -68,25 +69,42 @@ async def held_back() -> AsyncIterator[Mapping[str, Run]]:
         yield {"call": run}
 
 
-WORKERS: Final = {"held back": Work(held_back, ("base44-connectors", "anyio"))}
+@asynccontextmanager
+async def in_process() -> AsyncIterator[Mapping[str, Run]]:
+    from connectors import Client
+
+    async with filled_vault(MOST) as vault, Client.local(vault=vault, app_id=APP) as base44:
+        yield {"call": each(base44.as_service_role.connectors.get_connection)}
 
 
-def _case(loop: str, most: int, fewer: int) -> Case:
-    command = python("growth", "held back", loop)
+WORKERS: Final = {
+    "mocked": Work(held_back, ("base44-connectors", "anyio")),
+    "in process": Work(in_process, ("base44-connectors", "anyio")),
+}
+
+
+def _case(worker: str, loop: str, most: int, calls: int) -> Case:
+    command = python("growth", worker, loop)
     return Case(
-        f"keys in flight, {most} beside {fewer}, {loop}",
-        tuple(
-            Contender(f"{number} in flight", command, in_flight=number) for number in (most, fewer)
-        ),
-        {f"{fewer} in flight": at_most(1.2)},
-        calls=CALLS,
+        f"{worker}, {loop}: {most} keys in flight beside one",
+        tuple(Contender(f"{number} in flight", command, in_flight=number) for number in (most, 1)),
+        {"1 in flight": at_most(1.2)},
+        calls=calls,
     )
 
 
 @contextmanager
 def cases() -> Iterator[list[Case]]:
-    steps = ((100, 1), (MOST, 1))
-    yield [_case(loop, *step) for loop in ("asyncio", "trio") for step in steps]
+    yield [
+        case
+        for loop in ("asyncio", "trio")
+        for case in (
+            _case("mocked", loop, 100, 2_000),
+            _case("mocked", loop, MOST, 2 * MOST),
+            _case("in process", loop, 100, 2_000),
+            _case("in process", loop, MOST, MOST),
+        )
+    ]
 
 
 if __name__ == "__main__":
