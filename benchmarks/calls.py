@@ -197,7 +197,7 @@ def _costs(loop: str, url: str, in_flight: int) -> Case:
 def _on_trio(url: str) -> Case:
     return Case(
         f"get_connection, {AT_ONCE} in flight, trio",
-        tuple(_contender(name, "trio", url, AT_ONCE) for name in ("ours", "httpx2")),
+        tuple(_contender(name, "trio", url, AT_ONCE) for name in ("ours", "httpx2", "httpx")),
         {"httpx2": at_least(2.0)},
         THROUGHPUT,
     )
