@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-SUITE: Final = ("calls", "mock", "growth")
+SUITE: Final = ("calls", "mock", "growth", "crossing")
 
 
 def main() -> int:

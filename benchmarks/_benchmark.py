@@ -70,16 +70,26 @@ def main(
     except KeyboardInterrupt:
         sys.exit("\nstopped; nothing was written")
     _progress("")
-    _publish(name, title, arguments.rounds, outcomes, arguments.out)
+    if outcomes:
+        _publish(name, title, arguments.rounds, outcomes, arguments.out)
+    else:
+        print(f"no case has {arguments.only!r} in its name")
 
 
 def parser(title: str) -> argparse.ArgumentParser:
     """The command line of each benchmark and of the suite."""
     made = argparse.ArgumentParser(description=title)
-    made.add_argument("--rounds", type=int, default=15, help="turns that count (15)")
+    made.add_argument("--rounds", type=_rounds, default=15, help="turns that count (15)")
     made.add_argument("--only", default="", help="cases with this in their name")
     made.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     return made
+
+
+def _rounds(given: str) -> int:
+    rounds = int(given)
+    if rounds < 2:
+        raise argparse.ArgumentTypeError("quartiles need two rounds at least")
+    return rounds
 
 
 def _publish(name: str, title: str, rounds: int, outcomes: Sequence[Outcome], folder: Path) -> None:

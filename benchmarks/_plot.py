@@ -1,4 +1,4 @@
-"""The plot of a benchmark as SVG: a bar for each contender, the shorter the cheaper.
+"""The plot of a benchmark as SVG: a bar for each contender, with how the first compares.
 
 A bar is the median of the rounds and the line at its end goes from quartile to quartile. It is
 text and rectangles, with nothing to install.
@@ -61,7 +61,7 @@ def _bar(row: Row, y: int, scale: float) -> Iterator[str]:
     if row.ratio:
         told.append(f"x{row.ratio.median:.2f}")
     told += filter(None, [verdict(row)])
-    yield _text(high + 8, y, "   ".join(told), "missed" if row.met is False else "note")
+    yield _text(high + 8, y, " · ".join(told), "missed" if row.met is False else "note")
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
