@@ -20,7 +20,7 @@ from weakref import ReferenceType, ref
 import anyio
 
 from connectors._copying import raise_copy
-from transports._loops import call_soon, is_running, spawn
+from transports._loops import call_soon, is_running, new_event, new_scope, spawn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,11 +75,11 @@ class Flight(Generic[V]):
         self.loop = loop
         self.key = key
         self.callers = 0
-        self.done = anyio.Event()
+        self.done = new_event(loop)
         self._on_landing = on_landing
         self._error: BaseException | None = None
         self._pid = os.getpid()
-        self._scope = anyio.CancelScope()
+        self._scope = new_scope(loop)
         self._task: object = None
         self._traceback: TracebackType | None = None
         self.waits_for: list[Flight[Any]] = []
@@ -140,7 +140,7 @@ class Flight(Generic[V]):
         _flight_of_this_context.set(ref(self))
         try:
             # A flight that was cancelled before it began fetches nothing.
-            if not self._scope.cancel_called:
+            if self._error is None:
                 with self._scope:
                     self._value = await fetch()
         except BaseException as error:  # noqa: BLE001 - the callers get it, whatever it is.
