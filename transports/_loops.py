@@ -1,8 +1,8 @@
 """What asyncio and trio do differently, for code that otherwise speaks anyio.
 
 A loop is named by its native token: the event loop itself on asyncio, the `TrioToken` on trio.
-Trio is imported only where it runs already. Where a call pays for it many times, an event and a scope
-are made of the loop's own kind: anyio looks first for the loop, and then makes each of them twice.
+Trio is imported only where it runs already. An event and a scope that every call needs are made of
+the loop's own kind: anyio looks first for the loop, and then makes each of them twice.
 """
 
 import asyncio
