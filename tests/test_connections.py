@@ -49,6 +49,15 @@ async def test_a_connection_has_the_token_and_the_config() -> None:
     assert connection == Connection(ACCESS_TOKEN, {"subdomain": "acme"}, "slack")
 
 
+async def test_a_thousand_types_are_a_thousand_requests_and_each_its_own_again() -> None:
+    transport = answers(CONNECTED)
+    connectors = client(transport).as_service_role.connectors
+    for name in (*map(str, range(1000)), "0", "999"):
+        await connectors.get_connection(name)
+    asked = [url.rpartition("/")[2] for url in counted(transport)]
+    assert asked == [*map(str, range(1000)), "0", "999"]
+
+
 async def test_ten_thousand_concurrent_calls_are_one_request() -> None:
     transport = answers(CONNECTED)
     connectors = client(transport).as_service_role.connectors

@@ -116,7 +116,7 @@ class Headers(Mapping[str, str]):
         # Made when a name is asked for, which of most answers none is.
         if self._by_name is None:
             by_name: dict[str, list[Secret]] = {}
-            for name, value in self.fields:
+            for name, value in self._pairs:
                 by_name.setdefault(name.lower(), []).append(Secret(value))
             self._by_name = by_name
         return self._by_name

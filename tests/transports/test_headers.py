@@ -1,5 +1,7 @@
 """Header fields: found whatever their case, kept in order, and shown by allow-list."""
 
+import copy
+import pickle
 from collections.abc import Iterable
 
 import pytest
@@ -91,3 +93,23 @@ def test_what_no_message_can_hold_is_refused_without_its_value(
     with pytest.raises(kind, match=says) as caught:
         Headers({"x": TOKEN}).merged(fields)  # type: ignore[arg-type]
     assert_no_leak(caught.value)
+
+
+def test_a_copy_is_equal_and_shows_as_little() -> None:
+    headers = Headers({"Authorization": Secret(TOKEN)})
+    for again in (copy.copy(headers), copy.deepcopy(headers), Headers(headers)):
+        assert again == headers
+        assert TOKEN not in repr(again)
+
+
+def test_fields_are_not_pickled() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Headers({"Authorization": Secret(TOKEN)}))
+
+
+def test_what_holds_the_fields_shows_none_of_them() -> None:
+    headers = Headers({"Authorization": Secret(TOKEN)})
+    (held,) = (
+        value for slot in Headers.__slots__ if (value := getattr(headers, slot, None)) is not None
+    )
+    assert repr(held) == "<1 header fields>"
