@@ -137,9 +137,6 @@ class _Pairs:
     def __repr__(self) -> str:
         return f"<{len(self.plain)} header fields>"
 
-    def __copy__(self) -> "_Pairs":
-        return self
-
     def __deepcopy__(self, _memo: dict[int, object]) -> "_Pairs":
         return self
 
