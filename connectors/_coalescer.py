@@ -28,7 +28,7 @@ from connectors._flight import (
     enclosing_flight,
     unwound,
 )
-from transports._loops import current_loop, is_cancelled, let_cancellation_in
+from transports._loops import current_loop, let_cancellation_in
 
 __all__ = ["Coalescer", "CoalescerClosedError", "FetchCancelledError", "ReentrantFetchError"]
 
@@ -102,8 +102,7 @@ class Coalescer(Generic[K, V]):
             FetchCancelledError: Somebody cancelled the fetch itself, and not its callers.
         """
         loop = current_loop()
-        if is_cancelled(loop):
-            await let_cancellation_in(loop)
+        await let_cancellation_in(loop)
         if self._closed:
             raise CoalescerClosedError
         flight, outer = self._flights.get((id(loop), key)), enclosing_flight()

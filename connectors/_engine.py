@@ -183,8 +183,7 @@ class Engine:
         return connection
 
     async def _exchange(self, call: Call, decoder: Decoder[T]) -> T:
-        sent = call.request.headers.get_all("x-request-id")
-        request_id = sent[0] if sent else token_hex(16)
+        request_id = call.request.headers.get("x-request-id") or token_hex(16)
         deadline = current_time() + call.options.timeout
         outcome = await send_with_retries(
             self._transport,

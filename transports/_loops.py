@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from functools import cache
-from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -135,19 +134,11 @@ def call_soon(loop: object, callback: Callable[[], object]) -> None:
             cast("trio.lowlevel.TrioToken", loop).run_sync_soon(callback)
 
 
-def is_cancelled(loop: object) -> bool:
-    """Has a cancellation been asked for that the current code has not met with yet?"""
+async def let_cancellation_in(loop: object) -> None:
+    """Raise a cancellation that was asked for already; otherwise return without a pause."""
     if isinstance(loop, asyncio.AbstractEventLoop):
         task = asyncio.current_task(loop)
         # Requested, maybe not yet delivered: `Task.cancel` waits for the next pause.
         if task is not None and task.cancelling():
-            return True
-    return anyio.current_effective_deadline() == -inf
-
-
-async def let_cancellation_in(loop: object) -> None:
-    """Raise a cancellation that was asked for already; otherwise return without a pause."""
-    if is_cancelled(loop):
-        if isinstance(loop, asyncio.AbstractEventLoop):
             await asyncio.sleep(0)
-        await checkpoint_if_cancelled()
+    await checkpoint_if_cancelled()
