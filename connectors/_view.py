@@ -4,7 +4,7 @@ The modules of a client speak to this: they choose a request and a model, and th
 """
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -22,8 +22,8 @@ T = TypeVar("T")
 Read: TypeAlias = Callable[[Requests, str], Request]
 """Builds the request for a connection, by its identifier."""
 
-# Programs ask for few connections again and again; who asks for ever new ones fills no memory.
 _MOST_READS: Final = 256
+"""Programs ask for few connections again and again; who asks for ever new ones fills no memory."""
 
 
 @attrs.frozen(eq=False)
@@ -33,7 +33,6 @@ class View:
     identity: Identity
     options: Options
     engine: Engine
-    _reads: dict[tuple[Read, str], Call] = attrs.field(factory=dict, init=False, repr=False)
 
     @cached_property
     def requests(self) -> Requests:
@@ -50,7 +49,11 @@ class View:
     ) -> Connection:
         """A connection, by a fetch that equal requests share."""
         _check_freshness(max_age, rejected)
-        call = asked = self._reading(read, identifier)
+        if isinstance(identifier, str):
+            call = asked = self._reading(read, identifier)
+        else:
+            # It need not be hashable, and the request refuses it by its name.
+            call = asked = self._call(read(self.requests, identifier))
         if rejected is not None:
             asked = self._call(naming_rejected(call.request, rejected))
         return await self.engine.connection(call, asked, max_age=max_age, rejected=rejected)
@@ -67,15 +70,14 @@ class View:
     def _redactor(self) -> Redactor:
         return Redactor(self.identity.secrets)
 
-    def _reading(self, read: Read, identifier: str) -> Call:
-        """The call for a connection, the same object each time."""
-        known = self._reads.get((read, identifier)) if isinstance(identifier, str) else None
-        if known is None:
-            known = self._call(read(self.requests, identifier))
-            if len(self._reads) == _MOST_READS:
-                self._reads.clear()
-            self._reads[read, identifier] = known
-        return known
+    @cached_property
+    def _reading(self) -> Callable[[Read, str], Call]:
+        """The call for a connection, the same object as long as it is asked for."""
+        # Nothing in here leads back to this view: most live as long as one request of a user.
+        requests, options, redactor = self.requests, self.options, self._redactor
+        return lru_cache(_MOST_READS)(
+            lambda read, identifier: Call(read(requests, identifier), options, redactor)
+        )
 
     def _call(self, request: Request) -> Call:
         return Call(request, self.options, self._redactor)

@@ -58,6 +58,15 @@ async def test_a_thousand_types_are_a_thousand_requests_and_each_its_own_again()
     assert asked == [*map(str, range(1000)), "0", "999"]
 
 
+@pytest.mark.parametrize("identifier", [None, b"slack", 1, ["slack"], {"slack"}], ids=repr)
+async def test_what_is_no_string_is_refused_by_its_name(identifier: object) -> None:
+    transport = answers(CONNECTED)
+    connectors = client(transport).as_service_role.connectors
+    with pytest.raises(TypeError, match="integration_type must be a str, not "):
+        await connectors.get_connection(identifier)  # type: ignore[arg-type]
+    assert not transport.calls
+
+
 async def test_ten_thousand_concurrent_calls_are_one_request() -> None:
     transport = answers(CONNECTED)
     connectors = client(transport).as_service_role.connectors
