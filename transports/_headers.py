@@ -84,7 +84,7 @@ class Headers(Mapping[str, str]):
         if isinstance(headers, Exception):
             raise headers
         kept = (pair for pair in self.fields if pair[0] not in headers)
-        return Headers((*kept, *headers.fields))
+        return Headers(_Pairs((*kept, *headers.fields)))
 
     def __getitem__(self, name: str) -> str:
         return self._named()[name.lower()][0].reveal()
@@ -124,7 +124,7 @@ class Headers(Mapping[str, str]):
 
 @final
 class _Pairs:
-    """Names with plain values, wrapped as one: like a `Secret`, it shows nothing of them."""
+    """Fields that are good, wrapped as one: like a `Secret`, it shows nothing of the values."""
 
     __slots__ = ("plain",)
 
@@ -167,13 +167,12 @@ def _checked(fields: Fields) -> _Pairs | Exception:
 
 def _all_are_good(pairs: Sequence[tuple[str, str]]) -> bool:
     """Look at all of them at once, which is most often all that there is to do."""
+    names, values = [name for name, _ in pairs], [value for _, value in pairs]
     try:
-        names, values = "".join([name for name, _ in pairs]), "".join([value for _, value in pairs])
-    except TypeError:
+        good = _TOKEN.fullmatch("".join(names)) and not _FORBIDDEN.search("".join(values))
+    except TypeError:  # One of them is no string.
         return False
-    # A name that is empty would hide between the others.
-    empty = any(not name for name, _ in pairs)
-    return not (empty or _FORBIDDEN.search(values)) and _TOKEN.fullmatch(names) is not None
+    return bool(good) and all(names)  # An empty name would hide between the others.
 
 
 def _items(fields: Fields) -> Iterable[tuple[str, FieldValue]]:
