@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+ROOT: Final = Path(__file__).parents[1]
 SUITE: Final = ("calls", "mock", "growth", "crossing")
 
 
@@ -19,7 +20,8 @@ def main() -> int:
     for number, name in enumerate(SUITE, start=1):
         print(f"\n{name}, {number} of {len(SUITE)}\n", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]]
-        if subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode:  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - a script of our own.
+        if done.returncode:
             failed.append(name)
     if failed:
         print(f"could not be run: {', '.join(failed)}", file=sys.stderr)

@@ -17,7 +17,7 @@
             ]
 
     if __name__ == "__main__":
-        main("calls", "What a call costs", cases, WORKERS)
+        main("calls", "What a call costs", cases, WORKERS, serves=True)
 
 `cases` keeps the servers running for as long as it is open. The command is
 
@@ -32,7 +32,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks._cases import Case
 from benchmarks._machine import machine, pinning
@@ -50,6 +50,8 @@ def main(
     title: str,
     cases: Callable[[], AbstractContextManager[Sequence[Case]]],
     works: Mapping[str, Work],
+    *,
+    serves: bool = False,
 ) -> None:
     """Run the benchmark, or be one of its workers, as the command line says.
 
@@ -58,6 +60,7 @@ def main(
         title: What it is about, for a person.
         cases: What is compared.
         works: Its workers, by name.
+        serves: Do they ask a `json_server`? Then the results say which it was.
     """
     if sys.argv[1:2] == ["worker"]:
         work(works, *sys.argv[2:])
@@ -71,7 +74,16 @@ def main(
         sys.exit("\nstopped; nothing was written")
     _progress("")
     if outcomes:
-        _publish(name, title, arguments.rounds, outcomes, arguments.out)
+        about = {
+            "benchmark": name,
+            "title": title,
+            "date": time.strftime("%Y-%m-%d"),
+            "rounds": arguments.rounds,
+            "machine": machine(),
+            "pinning": pinning(),
+            **({"server": server_name()} if serves else {}),
+        }
+        _publish(about, outcomes, arguments.out)
     else:
         print(f"no case has {arguments.only!r} in its name")
 
@@ -92,23 +104,17 @@ def _rounds(given: str) -> int:
     return rounds
 
 
-def _publish(name: str, title: str, rounds: int, outcomes: Sequence[Outcome], folder: Path) -> None:
-    about = {
-        "benchmark": name,
-        "title": title,
-        "date": time.strftime("%Y-%m-%d"),
-        "rounds": rounds,
-        "machine": machine(),
-        "pinning": pinning(),
-        "server": server_name(),
-    }
-    note = f"{machine()['cpu']}, {machine()['python']}, {pinning()}; medians of {rounds} rounds"
+def _publish(about: Mapping[str, Any], outcomes: Sequence[Outcome], folder: Path) -> None:
+    title, machine = about["title"], about["machine"]
+    where = f"{machine['cpu']}, {machine['python']}, {about['pinning']}"
+    note = f"{where}; medians of {about['rounds']} rounds"
     print(f"{title}\n{note}\n\n{table(outcomes)}\n")
     for kind, text in {
         "json": document(outcomes, about),
         "svg": plot(title, note, outcomes),
     }.items():
-        print(f"written: {write(folder, f'{name}.{kind}', text)}")
+        file = f"{about['benchmark']}.{kind}"
+        print(f"written: {write(folder, file, text)}")
 
 
 def _progress(told: str) -> None:

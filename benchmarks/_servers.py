@@ -64,7 +64,8 @@ def server_name() -> str:
     nginx = shutil.which("nginx")
     if nginx is None:
         return "a server of asyncio, because there is no nginx"
-    told = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)  # noqa: S603
+    ask = [nginx, "-v"]
+    told = subprocess.run(ask, capture_output=True, text=True, check=True)  # noqa: S603 - as found.
     return told.stderr.rpartition(": ")[2].strip()
 
 
@@ -73,7 +74,8 @@ def _run_nginx(nginx: str, answer: str) -> None:
         port = _free_port()
         file = Path(folder, "nginx.conf")
         file.write_text(_CONFIGURATION.format(folder=folder, port=port, answer=answer))
-        with subprocess.Popen([nginx, "-p", folder, "-c", file]) as server:  # noqa: S603
+        command = [nginx, "-p", folder, "-c", str(file)]
+        with subprocess.Popen(command) as server:  # noqa: S603 - as found on the PATH.
             try:
                 _wait_for(port, server)
                 print(port, flush=True)
@@ -92,7 +94,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     while server.poll() is None:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             return
-        time.sleep(0.01)
+        time.sleep(0.01)  # It does not say when it listens.
     raise SystemExit(f"nginx ended with {server.returncode}")
 
 

@@ -13,10 +13,10 @@ On trio the figure is throughput, because ours has its connections in a thread t
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from benchmarks._benchmark import main
 from benchmarks._cases import THROUGHPUT, Case, Contender, Target, at_least, at_most, python
@@ -34,6 +34,16 @@ OFFICIAL: Final = Path(__file__).with_name("calls.mjs")
 AT_ONCE: Final = 64
 
 Opened = AsyncIterator[Mapping[str, Run]]
+
+
+class Answer(Protocol):
+    """What httpx, httpx2 and azure-core answer with."""
+
+    def json(self) -> Mapping[str, str]: ...
+
+
+async def _token(answer: Awaitable[Answer]) -> str:
+    return (await answer).json()["access_token"]
 
 
 @asynccontextmanager
@@ -89,28 +99,16 @@ async def tuned(url: str) -> Opened:
 async def httpx(url: str) -> Opened:
     import httpx
 
-    async with httpx.AsyncClient() as client:
-
-        async def call(key: str) -> str:
-            response = await client.get(f"{url}{PATH}/{key}", headers=HEADERS)
-            token: str = response.json()["access_token"]
-            return token
-
-        yield {"call": each(call)}
+    async with httpx.AsyncClient(headers=HEADERS) as client:
+        yield {"call": each(lambda key: _token(client.get(f"{url}{PATH}/{key}")))}
 
 
 @asynccontextmanager
 async def httpx2(url: str) -> Opened:
     import httpx2
 
-    async with httpx2.AsyncClient() as client:
-
-        async def call(key: str) -> str:
-            response = await client.get(f"{url}{PATH}/{key}", headers=HEADERS)
-            token: str = response.json()["access_token"]
-            return token
-
-        yield {"call": each(call)}
+    async with httpx2.AsyncClient(headers=HEADERS) as client:
+        yield {"call": each(lambda key: _token(client.get(f"{url}{PATH}/{key}")))}
 
 
 @asynccontextmanager
@@ -148,13 +146,8 @@ async def azure_core(url: str) -> Opened:
     ]
     made = AsyncPipelineClient[HttpRequest, AsyncHttpResponse](url, policies=usual)
     async with made as client:
-
-        async def call(key: str) -> str:
-            response = await client.send_request(HttpRequest("GET", f"{url}{PATH}/{key}"))
-            token: str = response.json()["access_token"]
-            return token
-
-        yield {"call": each(call)}
+        send = client.send_request
+        yield {"call": each(lambda key: _token(send(HttpRequest("GET", f"{url}{PATH}/{key}"))))}
 
 
 WORKERS: Final = {
@@ -214,4 +207,4 @@ def cases() -> Iterator[list[Case]]:
 
 
 if __name__ == "__main__":
-    main("calls", "What a call over HTTP costs", cases, WORKERS)
+    main("calls", "What a call over HTTP costs", cases, WORKERS, serves=True)

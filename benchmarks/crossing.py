@@ -87,4 +87,4 @@ def cases() -> Iterator[list[Case]]:
 
 
 if __name__ == "__main__":
-    main("crossing", "What a request costs on trio", cases, WORKERS)
+    main("crossing", "What a request costs on trio", cases, WORKERS, serves=True)
